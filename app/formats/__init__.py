@@ -1,0 +1,1 @@
+"""Format profiles: each folder is one version of the document, its XSD and where its fields stand."""
