@@ -1,0 +1,75 @@
+"""Who acts: a client sending for its schools, an officer of an authority, or the service itself."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a caller may be; a route names the roles that may call it."""
+
+    SCHOOL_SOFTWARE = "school_software"
+    COMMUNE_OFFICER = "commune_officer"
+    DEPARTMENT_OFFICER = "department_officer"
+    MINISTRY_OFFICER = "ministry_officer"
+    INSPECTOR = "inspector"
+    ADMINISTRATOR = "administrator"
+
+
+OFFICER_ROLES: Final = frozenset(Role) - {Role.SCHOOL_SOFTWARE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitter:
+    """School software (phần mềm của trường): acts for the schools that authorised it, and no others."""
+
+    client_id: UUID
+    name: str
+    schools: frozenset[int]
+    request_id: str | None = None
+    kind: Literal["client"] = "client"
+    role: Literal[Role.SCHOOL_SOFTWARE] = Role.SCHOOL_SOFTWARE
+
+    @property
+    def id(self) -> str:
+        """How the audit log names them."""
+        return self.client_id.hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Officer:
+    """A person with an account (cán bộ), acting for one organisation of the tree."""
+
+    account_id: UUID
+    username: str
+    role: Role
+    organisation_id: int
+    request_id: str | None = None
+    kind: Literal["officer"] = "officer"
+
+    @property
+    def id(self) -> str:
+        """How the audit log names them."""
+        return self.account_id.hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The service itself, or whoever runs its command line on the machine."""
+
+    id: str = "system"
+    request_id: str | None = None
+    kind: Literal["system"] = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anonymous:
+    """Somebody who has not said who they are."""
+
+    id: str = "-"
+    request_id: str | None = None
+    kind: Literal["anonymous"] = "anonymous"
+
+
+Actor = Submitter | Officer | System | Anonymous

@@ -1,0 +1,172 @@
+"""The durable queue: rows claimed by lease, beside the evidence they work on.
+
+At least once: a job whose worker died is claimed again when its lease ends, so the work must be idempotent.
+``finish`` is the fence: it belongs in the transaction of the results, and refuses when the lease was lost.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import metadata
+
+MAX_ATTEMPTS: Final = 8
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("school_id", Integer),
+    Column("ref", Uuid),
+    Column("payload", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("dedupe_key", Text, unique=True),
+    Column("run_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("worker", Text),
+    Column("last_error", Text),
+    Column("dead_at", DateTime(timezone=True)),
+    Index("ix_job_ready", "run_at", "id", postgresql_where=text("lease_until IS NULL AND dead_at IS NULL")),
+    Index("ix_job_leased", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
+)
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken the job over: undo everything done for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One claimed job; ``attempts`` fences it against a second holder."""
+
+    id: int
+    kind: str
+    school_id: int | None
+    ref: UUID | None
+    payload: Mapping[str, object]
+    attempts: int
+
+
+async def enqueue(
+    connection: AsyncConnection,
+    kind: str,
+    *,
+    school_id: int | None = None,
+    ref: UUID | None = None,
+    payload: Mapping[str, object] | None = None,
+) -> None:
+    """Add a job in the caller's transaction: it exists exactly if that commits."""
+    await connection.execute(
+        insert(job).values(kind=kind, school_id=school_id, ref=ref, payload=dict(payload or {}))
+    )
+
+
+async def claim(connection: AsyncConnection, *, worker: str, lease: timedelta, limit: int) -> Sequence[Job]:
+    """Take up to ``limit`` ready jobs, oldest first, none that another worker holds.
+
+    The conditions repeat the partial index's predicate word for word: without them the planner leaves it.
+    """
+    ready = (
+        select(job.c.id)
+        .where(job.c.lease_until.is_(None), job.c.dead_at.is_(None), job.c.run_at <= func.now())
+        .order_by(job.c.run_at, job.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("ready")
+    )
+    statement = (
+        update(job)
+        .where(job.c.id == ready.c.id)
+        .values(lease_until=func.now() + literal(lease), worker=worker, attempts=job.c.attempts + 1)
+        .returning(job.c.id, job.c.kind, job.c.school_id, job.c.ref, job.c.payload, job.c.attempts)
+    )
+    rows = (await connection.execute(statement)).all()
+    return [
+        Job(id=r.id, kind=r.kind, school_id=r.school_id, ref=r.ref, payload=r.payload, attempts=r.attempts)
+        for r in sorted(rows, key=lambda row: row.id)
+    ]
+
+
+async def renew(connection: AsyncConnection, jobs: Sequence[Job], *, worker: str, lease: timedelta) -> None:
+    """Hold on to jobs that are still being worked on."""
+    if jobs:
+        await connection.execute(
+            update(job)
+            .where(
+                job.c.id == bindparam("job_id"), job.c.attempts == bindparam("held"), job.c.worker == worker
+            )
+            .values(lease_until=func.now() + literal(lease)),
+            [{"job_id": held.id, "held": held.attempts} for held in jobs],
+        )
+
+
+async def finish(connection: AsyncConnection, held: Job, *, worker: str) -> None:
+    """End a job in the transaction of its results; LeaseLostError where it is no longer ours."""
+    result = await connection.execute(
+        delete(job).where(job.c.id == held.id, job.c.worker == worker, job.c.attempts == held.attempts)
+    )
+    if result.rowcount != 1:
+        raise LeaseLostError
+
+
+async def give_back(
+    connection: AsyncConnection, held: Job, *, worker: str, error: str, delay: timedelta
+) -> None:
+    """Return a job that failed, to be tried again after ``delay``; the last attempt leaves it dead.
+
+    ``error`` is the kind of fault, never a document's content.
+    """
+    is_dead = held.attempts >= MAX_ATTEMPTS
+    await connection.execute(
+        update(job)
+        .where(job.c.id == held.id, job.c.worker == worker, job.c.attempts == held.attempts)
+        .values(
+            lease_until=None,
+            worker=None,
+            last_error=error,
+            run_at=func.now() + literal(delay),
+            dead_at=func.now() if is_dead else None,
+        )
+    )
+
+
+async def reclaim(connection: AsyncConnection) -> int:
+    """Free the jobs whose lease has ended, because their worker died; gives how many."""
+    result = await connection.execute(
+        update(job)
+        .where(job.c.lease_until.is_not(None), job.c.lease_until < func.now())
+        .values(
+            lease_until=None,
+            worker=None,
+            last_error="lease ended",
+            run_at=func.now(),
+            dead_at=case((job.c.attempts >= MAX_ATTEMPTS, func.now())),
+        )
+    )
+    return int(result.rowcount)

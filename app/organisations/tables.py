@@ -1,0 +1,93 @@
+"""Rows of this room: the tree of organisations, the accounts of officers, the clients of schools."""
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+
+from app.db import metadata
+
+organisation = Table(
+    "organisation",
+    metadata,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("parent_id", Integer, ForeignKey("organisation.id")),
+    Column("province_code", Text),
+    Column("levels", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("is_public", Boolean, nullable=False, server_default=text("true")),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_to", Date),
+    CheckConstraint("kind IN ('ministry', 'department', 'commune', 'school')", name="kind"),
+    CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="validity"),
+    CheckConstraint("(kind = 'ministry') = (parent_id IS NULL)", name="parent"),
+    Index("ix_organisation_parent_id", "parent_id"),
+)
+
+# Who manages a school, and from which day: competence is read from here on the date of the act.
+management = Table(
+    "management",
+    metadata,
+    Column("school_id", Integer, ForeignKey("organisation.id"), primary_key=True),
+    Column("valid_from", Date, primary_key=True),
+    Column("authority_id", Integer, ForeignKey("organisation.id"), nullable=False),
+    Column("valid_to", Date),
+    CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="validity"),
+    Index("ix_management_authority_id", "authority_id"),
+    Index("uq_management_current", "school_id", unique=True, postgresql_where=text("valid_to IS NULL")),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("username", Text, nullable=False, unique=True),
+    Column("password_hash", Text),
+    Column("external_subject", Text, unique=True),
+    Column("full_name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("organisation_id", Integer, ForeignKey("organisation.id"), nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint(
+        "role IN ('commune_officer', 'department_officer', 'ministry_officer', 'inspector', 'administrator')",
+        name="role",
+    ),
+)
+
+client = Table(
+    "client",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("client_id", Text, nullable=False, unique=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Which schools have authorised a client to act for them, and for how long.
+client_school = Table(
+    "client_school",
+    metadata,
+    Column("client_id", Uuid, ForeignKey("client.id"), primary_key=True),
+    Column("school_id", Integer, ForeignKey("organisation.id"), primary_key=True),
+    Column("valid_from", DateTime(timezone=True), primary_key=True, server_default=func.now()),
+    Column("valid_to", DateTime(timezone=True)),
+    Index("ix_client_school_school_id", "school_id"),
+)

@@ -1,0 +1,114 @@
+"""Rows of this room: the ledger of records, and what has happened to each. Nothing here is ever changed.
+
+``active_record`` alone moves: it says which record stands for a pupil in a school year at a level, and its
+key is what makes a second one impossible.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.db import metadata
+
+# The one place where a look-up code is unique for the whole country and for ever, even after recall.
+record_claim = Table(
+    "record_claim",
+    metadata,
+    Column("record_id", Uuid, primary_key=True),
+    Column("school_id", Integer, nullable=False),
+    Column("school_year", SmallInteger, nullable=False),
+    Column("content_sha256", LargeBinary, nullable=False),
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("school_id", Integer, primary_key=True),
+    Column("school_year", SmallInteger, primary_key=True),
+    Column("record_id", Uuid, primary_key=True),
+    Column("package_id", Uuid, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("content_size", Integer, nullable=False),
+    Column("content_sha256", LargeBinary, nullable=False),
+    Column("format_version", Text, nullable=False),
+    Column("policy_version", Text, nullable=False),
+    Column("circular", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("grade", SmallInteger, nullable=False),
+    Column("class_name", Text, nullable=False),
+    Column("student_code", Text, nullable=False),
+    Column("identity_number", Text),
+    Column("passport_number", Text),
+    Column("pupil_key", Text, nullable=False),
+    Column("full_name", Text, nullable=False),
+    Column("born_on", Date, nullable=False),
+    Column("is_completed", Boolean, nullable=False),
+    Column("is_digitised", Boolean, nullable=False),
+    Column("replaces", Uuid),
+    Column("issued_on", Date, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("octet_length(content_sha256) = 32", name="content_sha256"),
+    Index("ix_record_student_code", "student_code"),
+    Index("ix_record_pupil_key", "pupil_key"),
+    Index("ix_record_record_id", "record_id"),
+    postgresql_partition_by="RANGE (school_year)",
+)
+
+record_signature = Table(
+    "record_signature",
+    metadata,
+    Column("school_id", Integer, primary_key=True),
+    Column("school_year", SmallInteger, primary_key=True),
+    Column("record_id", Uuid, primary_key=True),
+    Column("position", SmallInteger, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("indication", Text, nullable=False),
+    Column("fingerprint", Text),
+    Column("subject", Text),
+    Column("signed_at", DateTime(timezone=True)),
+    Column("algorithm", Text),
+    Index("ix_record_signature_fingerprint", "fingerprint", "signed_at"),
+    postgresql_partition_by="RANGE (school_year)",
+)
+
+record_event = Table(
+    "record_event",
+    metadata,
+    Column("school_id", Integer, primary_key=True),
+    Column("school_year", SmallInteger, primary_key=True),
+    Column("record_id", Uuid, primary_key=True),
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("facts", JSONB, nullable=False),
+    CheckConstraint(
+        "kind IN ('recorded', 'locked', 'recalled', 'replaced', 'custody_transferred')", name="kind"
+    ),
+    postgresql_partition_by="RANGE (school_year)",
+)
+
+active_record = Table(
+    "active_record",
+    metadata,
+    Column("pupil_key", Text, primary_key=True),
+    Column("school_year", SmallInteger, primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("record_id", Uuid, nullable=False, index=True),
+    Column("school_id", Integer, nullable=False),
+)

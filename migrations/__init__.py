@@ -1,0 +1,1 @@
+"""The schema's history: plain SQL, run in order, each step reversible."""
