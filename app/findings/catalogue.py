@@ -47,16 +47,16 @@ def _load() -> Mapping[str, Cause]:
     """Read every family's file; a code outside its family or a missing text is a programming error."""
     causes: dict[str, Cause] = {}
     for family in FAMILIES:
-        path = Path(__file__).with_name(f"{family}.toml")
-        for code, entry in tomllib.loads(path.read_text("utf-8")).items():
-            if not code.startswith(f"{family}-"):
-                raise RuntimeError(f"{code} does not belong in {path.name}")
-            causes[code] = Cause(
-                code=code,
-                severity=Severity(entry.pop("severity")),
-                who=Responsible(entry.pop("who")),
-                **entry,
-            )
+        for path in sorted(Path(__file__).parent.glob(f"{family}*.toml")):
+            for code, entry in tomllib.loads(path.read_text("utf-8")).items():
+                if not code.startswith(f"{family}-") or code in causes:
+                    raise RuntimeError(f"{code} does not belong in {path.name}")
+                causes[code] = Cause(
+                    code=code,
+                    severity=Severity(entry.pop("severity")),
+                    who=Responsible(entry.pop("who")),
+                    **entry,
+                )
     return MappingProxyType(causes)
 
 

@@ -1,0 +1,46 @@
+"""Keyset cursors: a page continues after the last row seen, however the list has grown meanwhile."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from typing import Annotated, Final, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel
+
+from app.errors import DomainError
+
+MAX_PAGE: Final = 500
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Số dòng một trang / rows a page")]
+Cursor = Annotated[
+    str | None, Query(max_length=400, description="next_cursor của trang trước / of the last page")
+]
+
+
+class Page(BaseModel, Generic[T]):
+    """One page, oldest first; ``next_cursor`` is null at the end of the list."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+def write_cursor(*key: str | int) -> str:
+    """Give the place after a row as an opaque text; it grants nothing, a forged one only moves the reader."""
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str | None, *kinds: type[str] | type[int]) -> Sequence[str | int] | None:
+    """Read a cursor back; DD-903 where it is not one of ours, None where there is none."""
+    if cursor is None:
+        return None
+    try:
+        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError) as error:
+        raise DomainError("DD-903") from error
+    if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
+        raise DomainError("DD-903")
+    return key

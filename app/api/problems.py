@@ -1,0 +1,128 @@
+"""Refusals as HTTP: one table from a cause's code to a status, one body (RFC 9457), one opaque fault."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from app.errors import DomainError
+from app.findings import CATALOGUE
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_BY_FAMILY: Final[Mapping[str, int]] = {
+    "DD": 422, "MA": 422, "TR": 409, "KS": 422, "QH": 403, "TH": 409, "NV": 422, "HT": 503,
+}  # fmt: skip
+
+# Where a cause differs from its family.
+STATUS: Final[Mapping[str, int]] = {
+    "DD-900": 413,
+    "DD-902": 415,
+    "DD-903": 400,
+    "DD-904": 404,
+    "DD-905": 400,
+    "QH-001": 401,
+    "QH-002": 401,
+    "QH-005": 404,
+    "QH-006": 401,
+    "QH-020": 409,
+    "HT-001": 500,
+}
+RETRY_AFTER_SECONDS: Final = 5
+
+log = structlog.get_logger()
+
+
+def status_of(code: str) -> int:
+    """Give the HTTP status of a cause."""
+    return STATUS.get(code, _BY_FAMILY[code[:2]])
+
+
+def problem(
+    code: str,
+    *,
+    facts: Mapping[str, str | int] | None = None,
+    reference: str | None = None,
+    errors: Sequence[Mapping[str, object]] | None = None,
+) -> JSONResponse:
+    """Make the answer that refuses: what, why, what to do and who must, in Vietnamese and English.
+
+    ``facts`` are given as data too, so that no client has to read prose.
+    """
+    cause, given, status = CATALOGUE[code], dict(facts or {}), status_of(code)
+    body: dict[str, object] = {
+        "type": f"/api/v1/error-codes#{code}",
+        "status": status,
+        "code": code,
+        "title": cause.title_vi,
+        "title_en": cause.title_en,
+        "detail": cause.detail_vi.format(**given),
+        "detail_en": cause.detail_en.format(**given),
+        "hint": cause.hint_vi,
+        "hint_en": cause.hint_en,
+        "who": cause.who,
+        "reference": reference,
+        "facts": given,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def _reference(request: Request) -> str:
+    return str(getattr(request.state, "request_id", "")) or secrets.token_hex(8)
+
+
+async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DomainError)
+    return problem(error.code, facts=error.facts, reference=_reference(request))
+
+
+async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
+    """Name each wrong field and why, without repeating what was sent."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [{"where": "/".join(str(step) for step in e["loc"]), "why": e["msg"]} for e in error.errors()]
+    return problem("DD-901", facts={"count": len(wrong)}, reference=_reference(request), errors=wrong)
+
+
+async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    """Translate the framework's own refusals; it makes none but for unknown addresses and methods."""
+    assert isinstance(error, HTTPException)
+    answer = problem("DD-904" if error.status_code in {404, 405} else "DD-901", facts={"count": 1},
+                     reference=_reference(request))  # fmt: skip
+    if error.status_code in {404, 405}:
+        answer.status_code = error.status_code
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+async def _on_fault(request: Request, error: Exception) -> JSONResponse:
+    """Answer the unforeseen with a reference and nothing else; the kind of fault goes to the log."""
+    reference = _reference(request)
+    lost = isinstance(error, OSError | OperationalError | InterfaceError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
+    log.error("request failed", reference=reference, fault=type(error).__name__, exc_info=not lost)
+    return problem("HT-002" if lost else "HT-001", reference=reference)
+
+
+def install(app: FastAPI) -> None:
+    """Make every refusal of the application a problem document."""
+    app.add_exception_handler(DomainError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    for fault in (OSError, DBAPIError):
+        app.add_exception_handler(fault, _on_fault)
+    app.add_exception_handler(Exception, _on_fault)
