@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from lxml import etree
+
+from app.findings import Finding
+from app.formats.place import Place
 
 
 class SignerRole(StrEnum):
@@ -101,3 +106,72 @@ class SignedLayout:
     content_id: str
     parts: Mapping[str, etree._Element]
     slots: tuple[SignatureSlot, ...]
+
+
+class FormatProfile(Protocol):
+    """One version of the document: its schema, its names, and where its fields stand.
+
+    ``envelope``, ``layout``, ``facts`` and ``rules`` read trees that ``app.formats.parser`` made and that the
+    profile's schema accepted; on anything else they may raise.
+    """
+
+    @property
+    def version(self) -> str:
+        """The version as the wire writes it, for example ``1.0``."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """The document's namespace."""
+        ...
+
+    @property
+    def package_name(self) -> str:
+        """Local name of the package's root; its attribute ``version_attribute`` holds the version."""
+        ...
+
+    @property
+    def version_attribute(self) -> str:
+        """Name of the root's attribute that holds the version."""
+        ...
+
+    @property
+    def header_name(self) -> str:
+        """Local name of the header, the root's first child."""
+        ...
+
+    @property
+    def transcript_name(self) -> str:
+        """Local name of a transcript; all of the root's children after the header are transcripts."""
+        ...
+
+    @property
+    def schema_path(self) -> Path:
+        """The published XSD, in which package, header and transcript are global elements."""
+        ...
+
+    @property
+    def shown_names(self) -> frozenset[str]:
+        """Local names whose values findings may show; the value of any other may be personal."""
+        ...
+
+    def envelope(self, header: etree._Element) -> Envelope:
+        """Read the header."""
+        ...
+
+    def layout(self, root: etree._Element, place: Place = ...) -> SignedLayout:
+        """Say what is signed in this transcript and where the signatures stand."""
+        ...
+
+    def facts(self, root: etree._Element) -> TranscriptFacts:
+        """Read from the content what the service works with; needs the dates' reality checked (``rules``)."""
+        ...
+
+    def rules(
+        self, root: etree._Element, envelope: Envelope | None, place: Place = ...
+    ) -> tuple[Finding, ...]:
+        """Check what a schema cannot say: all findings at once, errors and warnings.
+
+        Without an envelope (a transcript checked alone) what compares with the header is left out.
+        """
+        ...

@@ -1,0 +1,19 @@
+"""The qualified names of format 1.0 that code asks for; nothing outside this folder knows them."""
+
+from typing import Final
+
+NAMESPACE: Final = "urn:hocba:1.0"
+SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
+
+
+def qualified(local: str) -> str:
+    """Give the name with the format's namespace, as lxml writes it."""
+    return f"{{{NAMESPACE}}}{local}"
+
+
+CONTENT: Final = qualified("NoiDung")
+SIGNATURES: Final = qualified("DanhSachChuKy")
+PRIMARY: Final = qualified("TieuHoc")
+SECONDARY: Final = qualified("TrungHoc")
+SUBJECT: Final = qualified("MonHoc")
+TEACHER: Final = qualified("GiaoVien")

@@ -1,0 +1,161 @@
+"""Where the fields of format 1.0 stand: the envelope, what is signed, the facts the service works with."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from lxml import etree
+
+from app.formats.hocba_1_0 import reading
+from app.formats.hocba_1_0.names import CONTENT, NAMESPACE, SIGNATURE, SIGNATURES, SUBJECT, TEACHER
+from app.formats.place import Place
+from app.formats.profile import (
+    Envelope,
+    NamedPerson,
+    SignatureSlot,
+    SignedLayout,
+    SignerRole,
+    TranscriptFacts,
+)
+
+ALONE: Final = Place()
+_SCHEMA_PATH: Final = Path(__file__).with_name("hocba-1.0.xsd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HocBaProfile:
+    """Format ``hocba`` 1.0 (định dạng học bạ số)."""
+
+    version: str = "1.0"
+    namespace: str = NAMESPACE
+    package_name: str = "GoiHocBa"
+    version_attribute: str = "phienBan"
+    header_name: str = "ThongTinChung"
+    transcript_name: str = "HocBa"
+    schema_path: Path = _SCHEMA_PATH
+
+    def envelope(self, header: etree._Element) -> Envelope:
+        """Read the header (thông tin chung) that the schema accepted."""
+        fields = reading.children(header)
+        software = fields["PhanMem"]
+        return Envelope(
+            package_id=UUID(reading.text(fields["MaGoi"])),
+            school_code=reading.text(fields["MaTruong"]),
+            school_year=reading.text(fields["NamHoc"]),
+            schema_version=self.version,
+            created_at=datetime.fromisoformat(reading.text(fields["ThoiDiemLap"]).strip()),
+            software_name=software.get("ten", ""),
+            software_version=software.get("phienBan", ""),
+            declared_count=int(reading.text(fields["SoLuong"])),
+        )
+
+    def layout(self, root: etree._Element, place: Place = ALONE) -> SignedLayout:
+        """Say what is signed in this transcript and where the signatures stand.
+
+        The content is the root's first child and the list of signatures its second: any other order was
+        refused by the schema. Parts are the subjects (môn học) that carry an Id of their own.
+        """
+        content, signatures = root
+        if content.tag != CONTENT or signatures.tag != SIGNATURES:
+            raise ValueError("not a conformant transcript")
+        parts = {}
+        for subject in content.iterdescendants(SUBJECT):
+            identifier = subject.get("Id")
+            if identifier is not None:
+                parts[identifier] = subject
+        return SignedLayout(
+            root=root,
+            content=content,
+            content_id=content.get("Id", ""),
+            parts=parts,
+            slots=tuple(
+                _slot(position, holder, place) for position, holder in enumerate(signatures, start=1)
+            ),
+        )
+
+    def facts(self, root: etree._Element) -> TranscriptFacts:
+        """Read what the service works with, from the signed content alone.
+
+        Raises:
+            ValueError: the date of birth is no real day (``rules`` refuses it beforehand).
+        """
+        content = root[0]
+        fields = reading.children(content)
+        student = reading.children(fields["HocSinh"])
+        confirmation = reading.children(fields["XacNhan"])
+        born_on = reading.day_month_year(reading.text(student["NgaySinh"]))
+        if born_on is None:
+            raise ValueError("the date of birth is no real day")
+        replaces = reading.optional_text(fields, "ThayThe")
+        return TranscriptFacts(
+            record_id=UUID(reading.text(fields["MaTraCuu"])),
+            replaces=None if replaces is None else UUID(replaces),
+            is_digitised=reading.is_true(fields, "TrichLuc"),
+            circular=reading.text(fields["ThongTu"]),
+            level=reading.text(fields["CapHoc"]),
+            school_year=reading.text(fields["NamHoc"]),
+            school_code=reading.text(fields["MaTruong"]),
+            school_name=reading.text(fields["TenTruong"]),
+            grade=int(reading.text(fields["Khoi"])),
+            class_name=reading.text(fields["Lop"]),
+            student_code=reading.text(student["MaHocSinh"]),
+            identity_number=reading.optional_text(student, "SoDinhDanh"),
+            passport_number=reading.optional_text(student, "HoChieu"),
+            full_name=reading.text(student["HoTen"]),
+            born_on=born_on,
+            sex=reading.text(student["GioiTinh"]),
+            is_completed=reading.is_true(confirmation, "HoanThanhLop"),
+            is_promoted=reading.is_true(confirmation, "DuocLenLop"),
+            issued_on=date.fromisoformat(reading.text(confirmation["NgayPhatHanh"]).strip()),
+            people=(
+                _person(SignerRole.HEAD, confirmation["ThuTruong"]),
+                _person(SignerRole.CLASS_TEACHER, confirmation["GVCN"]),
+                *_subject_teachers(fields["KetQua"]),
+            ),
+        )
+
+
+def _slot(position: int, holder: etree._Element, place: Place) -> SignatureSlot:
+    signature = holder[0]
+    if signature.tag != SIGNATURE:
+        raise ValueError("not a conformant transcript")
+    return SignatureSlot(
+        position=position,
+        role=SignerRole(holder.get("vaiTro", "")),
+        element=signature,
+        xpath=place.xpath_of(signature),
+        line=place.line_of(signature),
+    )
+
+
+def _person(role: SignerRole, element: etree._Element) -> NamedPerson:
+    fields = reading.children(element)
+    return NamedPerson(
+        role=role,
+        full_name=reading.text(fields["HoTen"]),
+        identity_number=reading.optional_text(fields, "SoDinhDanh"),
+    )
+
+
+def _subject_teachers(results: etree._Element) -> list[NamedPerson]:
+    """Give each subject teacher (giáo viên bộ môn) once, with the Ids of all subjects they answer for."""
+    parts: dict[tuple[str, str | None], set[str]] = {}
+    for subject in results[0].iterchildren(SUBJECT):
+        teacher = next(subject.iterchildren(TEACHER), None)
+        if teacher is None:
+            continue
+        fields = reading.children(teacher)
+        key = (reading.text(fields["HoTen"]), reading.optional_text(fields, "SoDinhDanh"))
+        identifier = subject.get("Id")
+        parts.setdefault(key, set()).update(() if identifier is None else (identifier,))
+    return [
+        NamedPerson(
+            role=SignerRole.SUBJECT_TEACHER,
+            full_name=full_name,
+            identity_number=identity_number,
+            parts=frozenset(identifiers),
+        )
+        for (full_name, identity_number), identifiers in parts.items()
+    ]

@@ -1,0 +1,48 @@
+"""Where an element stands in the package as it was sent, though its transcript was taken out of it."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from lxml import etree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a transcript stood in its package.
+
+    Attributes:
+        prefix: path of the element that held the transcripts, ``/GoiHocBa``; empty if it came alone.
+        position: the transcript's place among the package's transcripts, 1-based; 0 if it came alone.
+        line: the line of the unpacked XML on which the transcript begins, 1-based.
+    """
+
+    prefix: str = ""
+    position: int = 0
+    line: int = 1
+
+    def line_of(self, element: etree._Element) -> int:
+        """Give the element's line in the unpacked XML."""
+        return self.line + (cast("int | None", element.sourceline) or 1) - 1
+
+    def xpath_of(self, element: etree._Element) -> str:
+        """Give the element's path from the package's root: local names, positions among namesakes."""
+        steps: list[str] = []
+        parent = element.getparent()
+        while parent is not None:
+            steps.append(_step(element))
+            element, parent = parent, parent.getparent()
+        root = local_name(element)
+        steps.append(f"{root}[{self.position}]" if self.position else root)
+        return f"{self.prefix}/{'/'.join(reversed(steps))}"
+
+
+def local_name(element: etree._Element) -> str:
+    """Give an element's name without its namespace."""
+    return etree.QName(element).localname
+
+
+def _step(element: etree._Element) -> str:
+    before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
+    is_alone = before == 0 and next(element.itersiblings(element.tag), None) is None
+    name = local_name(element)
+    return name if is_alone else f"{name}[{before + 1}]"
