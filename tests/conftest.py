@@ -1,0 +1,50 @@
+"""What every test may ask for: one real PostgreSQL a session, one fresh database a test."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from app.postgres import EmbeddedPostgres
+from app.postgres.databases import create_database, drop_database
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A server for this session (one for each worker of pytest-xdist); nothing in it outlives the session."""
+    home = Path(tempfile.mkdtemp(prefix="hocba-test-"))
+    home.chmod(0o711)
+    server = EmbeddedPostgres(home / "postgres", durable=False)
+    try:
+        with server:
+            yield server
+    finally:
+        shutil.rmtree(server.folder)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def template_database(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with the whole schema and nobody connected to it, to be copied."""
+    return await build_template(postgres)
+
+
+async def build_template(server: EmbeddedPostgres) -> str:
+    """Build the database that every test's own is a copy of, and give its name."""
+    await create_database(server.dsn("postgres"), "template_hocba")
+    return "template_hocba"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database_url(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[str]:
+    """The SQLAlchemy URL (asyncpg, as owner) of a fresh database, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    await create_database(postgres.dsn("postgres"), name, template=template_database)
+    yield postgres.sqlalchemy_url(name)
+    await drop_database(postgres.dsn("postgres"), name)
