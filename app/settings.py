@@ -1,6 +1,7 @@
 """Settings: read once, by the composition root and the command line, and handed on as values.
 
-Each is an environment variable with the prefix ``HOCBA_`` (``HOCBA_DATABASE_URL``); docs/operations.md lists them.
+Each is an environment variable with the prefix ``HOCBA_`` (``HOCBA_DATABASE_URL``); docs/operations.md
+lists them.
 """
 
 from datetime import timedelta

@@ -1,1 +1,33 @@
-"""TBD."""
+"""The ledger of records (học bạ số): appended once, read for ever, status read off its events."""
+
+from app.records.ledger import Clash, Entry, append, find_clashes, hold_places
+from app.records.reading import (
+    EventView,
+    RecordView,
+    SignatureView,
+    events_of,
+    find_record,
+    pupil_records,
+    read_xml,
+    signatures_of,
+)
+from app.records.status import RecordEventKind, RecordStatus, status_of
+
+__all__ = [
+    "Clash",
+    "Entry",
+    "EventView",
+    "RecordEventKind",
+    "RecordStatus",
+    "RecordView",
+    "SignatureView",
+    "append",
+    "events_of",
+    "find_clashes",
+    "find_record",
+    "hold_places",
+    "pupil_records",
+    "read_xml",
+    "signatures_of",
+    "status_of",
+]

@@ -2,6 +2,9 @@
 
 ``active_record`` alone moves: it says which record stands for a pupil in a school year at a level, and its
 key is what makes a second one impossible.
+
+Two digests name a transcript: ``content_sha256`` is of the signed content in exclusive canonical form, so it
+is the same however the document is wrapped; ``xml_sha256`` is of the stored bytes, signatures included.
 """
 
 from sqlalchemy import (
@@ -41,8 +44,9 @@ record = Table(
     Column("record_id", Uuid, primary_key=True),
     Column("package_id", Uuid, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    Column("content_size", Integer, nullable=False),
+    Column("xml", LargeBinary, nullable=False),
+    Column("xml_encoding", Text, nullable=False),
+    Column("xml_sha256", LargeBinary, nullable=False),
     Column("content_sha256", LargeBinary, nullable=False),
     Column("format_version", Text, nullable=False),
     Column("policy_version", Text, nullable=False),
@@ -62,6 +66,7 @@ record = Table(
     Column("issued_on", Date, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("octet_length(content_sha256) = 32", name="content_sha256"),
+    CheckConstraint("octet_length(xml_sha256) = 32", name="xml_sha256"),
     Index("ix_record_student_code", "student_code"),
     Index("ix_record_pupil_key", "pupil_key"),
     Index("ix_record_record_id", "record_id"),

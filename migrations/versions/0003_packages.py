@@ -135,6 +135,7 @@ def upgrade() -> None:
         """,
         "CREATE INDEX ix_receipt_record_id ON receipt (school_id, record_id)",
     )
+    run("ALTER TABLE package ALTER COLUMN payload SET STORAGE EXTERNAL")  # compressed already
     distribute("package_claim", "package_id")
     distribute("package", "school_id")
     distribute("package_progress", "school_id")

@@ -29,8 +29,9 @@ def upgrade() -> None:
             record_id UUID NOT NULL,
             package_id UUID NOT NULL,
             position INTEGER NOT NULL,
-            content BYTEA NOT NULL,
-            content_size INTEGER NOT NULL,
+            xml BYTEA NOT NULL,
+            xml_encoding TEXT NOT NULL,
+            xml_sha256 BYTEA NOT NULL,
             content_sha256 BYTEA NOT NULL,
             format_version TEXT NOT NULL,
             policy_version TEXT NOT NULL,
@@ -50,7 +51,8 @@ def upgrade() -> None:
             issued_on DATE NOT NULL,
             received_at TIMESTAMP WITH TIME ZONE NOT NULL,
             CONSTRAINT pk_record PRIMARY KEY (school_id, school_year, record_id),
-            CONSTRAINT ck_record_content_sha256 CHECK (octet_length(content_sha256) = 32)
+            CONSTRAINT ck_record_content_sha256 CHECK (octet_length(content_sha256) = 32),
+            CONSTRAINT ck_record_xml_sha256 CHECK (octet_length(xml_sha256) = 32)
         )
          PARTITION BY RANGE (school_year)
         """,
@@ -103,6 +105,7 @@ def upgrade() -> None:
         """,
         "CREATE INDEX ix_active_record_record_id ON active_record (record_id)",
     )
+    run("ALTER TABLE record ALTER COLUMN xml SET STORAGE EXTERNAL")  # compressed already
     distribute("record_claim", "record_id")
     distribute("record", "school_id")
     distribute("record_signature", "school_id")

@@ -1,0 +1,234 @@
+"""Appending to the ledger: what may not be there twice; the record, its signatures and its first event."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import zstandard
+from sqlalchemy import and_, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.actors import System
+from app.formats.profile import TranscriptFacts
+from app.ids import uuid7
+from app.records.reading import SignatureView
+from app.records.status import RecordEventKind
+from app.records.tables import active_record, record, record_claim, record_event, record_signature
+
+XML_ENCODING: Final = "zstd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A verified transcript, ready to be appended.
+
+    Attributes:
+        xml: the bytes that were verified, standing alone.
+        content_sha256: digest of the signed content in exclusive canonical form.
+        school_year: first year of the school year.
+    """
+
+    school_id: int
+    school_year: int
+    package_id: UUID
+    position: int
+    facts: TranscriptFacts
+    xml: bytes
+    content_sha256: bytes
+    format_version: str
+    policy_version: str
+    signatures: tuple[SignatureView, ...]
+    received_at: datetime
+
+    @property
+    def pupil_key(self) -> str:
+        """What makes two transcripts the same pupil's: identity number, else passport, else pupil code."""
+        facts = self.facts
+        if facts.identity_number:
+            return f"id:{facts.identity_number}"
+        if facts.passport_number:
+            return f"passport:{facts.passport_number}"
+        return f"code:{facts.student_code}"
+
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """The place that only one standing record can have: pupil, school year, level."""
+        return self.pupil_key, self.school_year, self.facts.level
+
+
+class Clash(StrEnum):
+    """Why an entry cannot be appended."""
+
+    REPEATED = "repeated"  # the same content is recorded already: not an error
+    CODE_TAKEN = "code_taken"  # the look-up code stands for other content
+    PUPIL_HAS_RECORD = "pupil_has_record"
+    PUPIL_HAS_RECORD_ELSEWHERE = "pupil_has_record_elsewhere"
+    REPLACED_NOT_STANDING = "replaced_not_standing"
+
+
+async def find_clashes(
+    connection: AsyncConnection, entries: Sequence[Entry]
+) -> Mapping[int, tuple[Clash, UUID]]:
+    """Say, by position, which entries clash with the ledger as it stands, and with which record."""
+    if not entries:
+        return {}
+    claims = await connection.execute(
+        select(record_claim.c.record_id, record_claim.c.school_id, record_claim.c.content_sha256).where(
+            record_claim.c.record_id.in_([entry.facts.record_id for entry in entries])
+        )
+    )
+    claimed = {row.record_id: row for row in claims}
+    places = await connection.execute(
+        select(active_record).where(
+            tuple_(active_record.c.pupil_key, active_record.c.school_year, active_record.c.level).in_(
+                [entry.place for entry in entries]
+            )
+        )
+    )
+    standing = {(row.pupil_key, row.school_year, row.level): (row.record_id, row.school_id) for row in places}
+    clashes: dict[int, tuple[Clash, UUID]] = {}
+    for entry in entries:
+        claim = claimed.get(entry.facts.record_id)
+        if claim is not None:
+            same = claim.content_sha256 == entry.content_sha256 and claim.school_id == entry.school_id
+            clashes[entry.position] = (Clash.REPEATED if same else Clash.CODE_TAKEN, entry.facts.record_id)
+        elif clash := _clash_of_place(entry, standing.get(entry.place)):
+            clashes[entry.position] = clash
+        else:
+            standing[entry.place] = (entry.facts.record_id, entry.school_id)
+    return clashes
+
+
+def _clash_of_place(entry: Entry, standing: tuple[UUID, int] | None) -> tuple[Clash, UUID] | None:
+    """Hold an entry against the record (and its school) that stands in its place, if any."""
+    replaces = entry.facts.replaces
+    if replaces is not None:
+        stands = standing == (replaces, entry.school_id)
+        return None if stands else (Clash.REPLACED_NOT_STANDING, replaces)
+    if standing is None:
+        return None
+    other, school_id = standing
+    here = school_id == entry.school_id
+    return (Clash.PUPIL_HAS_RECORD if here else Clash.PUPIL_HAS_RECORD_ELSEWHERE), other
+
+
+async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> bool:
+    """Take the look-up codes and the pupils' places for entries found free of clashes.
+
+    Gives False where somebody else took one meanwhile: the caller undoes its transaction and judges again.
+    Keys are taken in one order, so that two packages never wait for each other.
+    """
+    for entry in sorted(entries, key=lambda e: e.place):
+        key, year, level = entry.place
+        if entry.facts.replaces is None:
+            statement = upsert(active_record).values(
+                pupil_key=key, school_year=year, level=level, record_id=entry.facts.record_id,
+                school_id=entry.school_id,
+            ).on_conflict_do_nothing()  # fmt: skip
+            result = await connection.execute(statement)
+        else:
+            result = await connection.execute(
+                update(active_record)
+                .where(
+                    and_(
+                        active_record.c.pupil_key == key,
+                        active_record.c.school_year == year,
+                        active_record.c.level == level,
+                        active_record.c.record_id == entry.facts.replaces,
+                        active_record.c.school_id == entry.school_id,
+                    )
+                )
+                .values(record_id=entry.facts.record_id)
+            )
+        if result.rowcount != 1:
+            return False
+    claims = [
+        {
+            "record_id": entry.facts.record_id,
+            "school_id": entry.school_id,
+            "school_year": entry.school_year,
+            "content_sha256": entry.content_sha256,
+        }
+        for entry in sorted(entries, key=lambda e: e.facts.record_id)
+    ]
+    taken = await connection.execute(
+        upsert(record_claim).values(claims).on_conflict_do_nothing().returning(record_claim.c.record_id)
+    )
+    return len(taken.all()) == len(entries)
+
+
+async def append(connection: AsyncConnection, entries: Sequence[Entry], *, now: datetime) -> None:
+    """Append entries whose places are held: the record, its signatures, what has happened to it."""
+    compressor = zstandard.ZstdCompressor(level=3)
+    await connection.execute(insert(record), [_record_row(entry, compressor) for entry in entries])
+    signatures = [
+        {
+            "school_id": entry.school_id,
+            "school_year": entry.school_year,
+            "record_id": entry.facts.record_id,
+            **asdict(signature),
+        }
+        for entry in entries
+        for signature in entry.signatures
+    ]
+    await connection.execute(insert(record_signature), signatures)
+    events = [_event(entry, entry.facts.record_id, RecordEventKind.RECORDED, {}, now) for entry in entries]
+    events += [
+        _event(entry, entry.facts.replaces, RecordEventKind.REPLACED, {"by": entry.facts.record_id.hex}, now)
+        for entry in entries
+        if entry.facts.replaces is not None
+    ]
+    await connection.execute(insert(record_event), events)
+
+
+def _event(
+    entry: Entry, record_id: UUID, kind: RecordEventKind, facts: Mapping[str, str], now: datetime
+) -> Mapping[str, object]:
+    actor = System()
+    return {
+        "school_id": entry.school_id,
+        "school_year": entry.school_year,
+        "record_id": record_id,
+        "id": uuid7(now),
+        "kind": kind,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "facts": dict(facts),
+    }
+
+
+def _record_row(entry: Entry, compressor: zstandard.ZstdCompressor) -> Mapping[str, object]:
+    facts = entry.facts
+    return {
+        "school_id": entry.school_id,
+        "school_year": entry.school_year,
+        "record_id": facts.record_id,
+        "package_id": entry.package_id,
+        "position": entry.position,
+        "xml": compressor.compress(entry.xml),
+        "xml_encoding": XML_ENCODING,
+        "xml_sha256": hashlib.sha256(entry.xml).digest(),
+        "content_sha256": entry.content_sha256,
+        "format_version": entry.format_version,
+        "policy_version": entry.policy_version,
+        "circular": facts.circular,
+        "level": facts.level,
+        "grade": facts.grade,
+        "class_name": facts.class_name,
+        "student_code": facts.student_code,
+        "identity_number": facts.identity_number,
+        "passport_number": facts.passport_number,
+        "pupil_key": entry.pupil_key,
+        "full_name": facts.full_name,
+        "born_on": facts.born_on,
+        "is_completed": facts.is_completed,
+        "is_digitised": facts.is_digitised,
+        "replaces": facts.replaces,
+        "issued_on": facts.issued_on,
+        "received_at": entry.received_at,
+    }
