@@ -1,0 +1,159 @@
+"""Taking a package in charge: its bytes, their digest and the moment, committed before anybody is answered.
+
+Everything after that commit is a result to be fetched, never an error of the request.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app import jobs
+from app.actors import Submitter
+from app.audit import AuditTag, record_act
+from app.errors import DomainError
+from app.ids import hex32, uuid7
+from app.ingest.package import JUDGE_PACKAGE, PackageState
+from app.ingest.receipts import ReceiptKind, acknowledge
+from app.ingest.tables import package, package_claim, package_event, package_progress, receipt
+from app.keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A package as it reached the door; ``payload`` is the gzip, whichever form it travelled in."""
+
+    package_id: UUID
+    school_id: int
+    school_code: str
+    school_year: int
+    schema_version: str
+    payload: bytes
+    is_atomic: bool
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest that the acknowledgement names."""
+        return hashlib.sha256(self.payload).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """That we hold these bytes, since when, signed."""
+
+    sha256: bytes
+    received_at: datetime
+    jws: str
+    is_repeat: bool
+
+
+async def receive(
+    connection: AsyncConnection, submission: Submission, *, submitter: Submitter, keys: KeyRing, now: datetime
+) -> Acknowledgement:
+    """Store a package once, in the caller's transaction.
+
+    The same bytes under the same id give the same acknowledgement again. Refuses with TR-010 where the id
+    holds other bytes, TR-011 where it was used for another school or school year. ``received_at`` is the
+    database's clock, read by the statement that stores the bytes; the acknowledgement and the commit follow.
+    """
+    claimed = await connection.execute(
+        upsert(package_claim)
+        .values(package_id=submission.package_id, school_id=submission.school_id)
+        .on_conflict_do_nothing()
+        .returning(package_claim.c.package_id)
+    )
+    if claimed.one_or_none() is None:
+        return await _repeat(connection, submission)
+    key = {"school_id": submission.school_id, "package_id": submission.package_id}
+    await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=submission.school_id, ref=submission.package_id)
+    await connection.execute(insert(package_progress).values(**key, state=PackageState.RECEIVED))
+    await connection.execute(
+        insert(package_event).values(
+            **key, id=uuid7(now), target=PackageState.RECEIVED, actor=f"client:{submitter.id}"
+        )
+    )
+    await record_act(
+        connection,
+        now=now,
+        actor=submitter,
+        tag=AuditTag.PACKAGE_RECEIVED,
+        subject=f"package:{hex32(submission.package_id)}",
+        school_id=submission.school_id,
+        facts={"sha256": submission.sha256.hex(), "size": len(submission.payload)},
+    )
+    stored = await connection.execute(
+        insert(package)
+        .values(
+            **key,
+            school_year=submission.school_year,
+            schema_version=submission.schema_version,
+            sha256=submission.sha256,
+            payload=submission.payload,
+            is_atomic=submission.is_atomic,
+            client_id=submitter.client_id,
+        )
+        .returning(package.c.received_at)
+    )
+    return await _acknowledge(connection, submission, received_at=stored.scalar_one(), keys=keys)
+
+
+async def _acknowledge(
+    connection: AsyncConnection, submission: Submission, *, received_at: datetime, keys: KeyRing
+) -> Acknowledgement:
+    jws = acknowledge(
+        keys,
+        package_id=submission.package_id,
+        school_code=submission.school_code,
+        sha256=submission.sha256,
+        size=len(submission.payload),
+        received_at=received_at,
+    )
+    await connection.execute(
+        insert(receipt).values(
+            school_id=submission.school_id,
+            school_year=submission.school_year,
+            package_id=submission.package_id,
+            position=0,
+            round=0,
+            kind=ReceiptKind.ACKNOWLEDGEMENT,
+            jws=jws,
+        )
+    )
+    return Acknowledgement(sha256=submission.sha256, received_at=received_at, jws=jws, is_repeat=False)
+
+
+async def _repeat(connection: AsyncConnection, submission: Submission) -> Acknowledgement:
+    """Answer a package id that is taken: again what was answered then, or why these bytes are refused."""
+    held = (
+        await connection.execute(
+            select(package.c.sha256, package.c.received_at, receipt.c.jws)
+            .join(
+                receipt,
+                (receipt.c.school_id == package.c.school_id)
+                & (receipt.c.school_year == package.c.school_year)
+                & (receipt.c.package_id == package.c.package_id)
+                & (receipt.c.position == 0)
+                & (receipt.c.kind == ReceiptKind.ACKNOWLEDGEMENT),
+            )
+            .where(
+                package.c.school_id == submission.school_id,
+                package.c.school_year == submission.school_year,
+                package.c.package_id == submission.package_id,
+            )
+        )
+    ).one_or_none()
+    if held is None:
+        raise DomainError("TR-011", package_id=hex32(submission.package_id))
+    if held.sha256 != submission.sha256:
+        raise DomainError(
+            "TR-010",
+            package_id=hex32(submission.package_id),
+            held_sha256=held.sha256.hex(),
+            sent_sha256=submission.sha256.hex(),
+            received_at=held.received_at.isoformat(),
+        )
+    return Acknowledgement(sha256=held.sha256, received_at=held.received_at, jws=held.jws, is_repeat=True)
