@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, and_, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.findings import Finding
@@ -120,8 +120,8 @@ async def find_package(connection: AsyncConnection, package_id: UUID, scope: Sco
     return _package_view(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
 
 
-def _package_view(row: Mapping[str, object]) -> PackageView:
-    return PackageView(**{**row, "state": PackageState(str(row["state"]))})  # type: ignore[arg-type]  # a row is untyped
+def _package_view(row: RowMapping) -> PackageView:
+    return PackageView(**{**row, "state": PackageState(str(row["state"]))})
 
 
 async def read_payload(connection: AsyncConnection, view: PackageView) -> bytes:
@@ -337,7 +337,7 @@ async def known_by_digest(connection: AsyncConnection, sha256: bytes, scope: Sco
             outcome=None,
             state=PackageState(row.state),
             received_at=row.received_at,
-        )  # fmt: skip
+        )
         for row in packages
     ] + [
         DigestView(
@@ -347,6 +347,6 @@ async def known_by_digest(connection: AsyncConnection, sha256: bytes, scope: Sco
             outcome=ItemState(row.state),
             state=PackageState(row.package_state),
             received_at=row.received_at,
-        )  # fmt: skip
+        )
         for row in items
     ]
