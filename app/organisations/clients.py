@@ -1,0 +1,233 @@
+"""Clients (phần mềm nhà trường): a vendor's software and the schools that authorised it to act for them."""
+
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.actors import Actor
+from app.audit import AuditTag, record_act
+from app.errors import DomainError
+from app.ids import uuid7
+from app.organisations.kinds import Organisation, OrganisationKind
+from app.organisations.passwords import hash_secret, make_secret
+from app.organisations.tables import client, client_school, organisation
+from app.organisations.tree import find_organisation
+
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """A client as it stands at a moment, with the schools it may act for; never its secret."""
+
+    id: UUID
+    client_id: str
+    name: str
+    is_active: bool
+    created_at: datetime
+    school_ids: frozenset[int]
+    school_codes: tuple[str, ...]
+
+
+def _authorised(at: datetime) -> ColumnElement[bool]:
+    return and_(
+        client_school.c.valid_from <= at,
+        or_(client_school.c.valid_to.is_(None), client_school.c.valid_to > at),
+    )
+
+
+def _clients(at: datetime) -> Select[tuple[object, ...]]:
+    """Read a client and its present schools in one row."""
+    ids = func.array_agg(organisation.c.id).filter(organisation.c.id.is_not(None))
+    codes = func.array_agg(organisation.c.code).filter(organisation.c.code.is_not(None))
+    return (
+        select(client, ids.label("school_ids"), codes.label("school_codes"))
+        .outerjoin(client_school, and_(client_school.c.client_id == client.c.id, _authorised(at)))
+        .outerjoin(organisation, organisation.c.id == client_school.c.school_id)
+        .group_by(client.c.id)
+    )
+
+
+def _client(row: Row[tuple[object, ...]]) -> Client:
+    return Client(
+        id=row.id,
+        client_id=row.client_id,
+        name=row.name,
+        is_active=row.is_active,
+        created_at=row.created_at,
+        school_ids=frozenset(row.school_ids or ()),
+        school_codes=tuple(sorted(row.school_codes or ())),
+    )
+
+
+async def find_client(connection: AsyncConnection, row_id: UUID, at: datetime) -> Client | None:
+    """Find a client by the id of its row, with the schools it may act for at that moment."""
+    row = (await connection.execute(_clients(at).where(client.c.id == row_id))).one_or_none()
+    return None if row is None else _client(row)
+
+
+async def credentials(connection: AsyncConnection, client_id: str) -> tuple[UUID | None, str | None, bool]:
+    """Give row, stored digest and whether active of a client id; the caller does equal work without one."""
+    row = (
+        await connection.execute(
+            select(client.c.id, client.c.secret_hash, client.c.is_active).where(
+                client.c.client_id == client_id
+            )
+        )
+    ).one_or_none()
+    return (None, None, False) if row is None else (row.id, row.secret_hash, row.is_active)
+
+
+async def list_clients(
+    connection: AsyncConnection, *, at: datetime, after: str | None = None, limit: int
+) -> Sequence[Client]:
+    """Give clients in the order of their client ids."""
+    statement = _clients(at).order_by(client.c.client_id).limit(limit)
+    if after is not None:
+        statement = statement.where(client.c.client_id > after)
+    return [_client(row) for row in await connection.execute(statement)]
+
+
+async def create_client(
+    connection: AsyncConnection,
+    *,
+    name: str,
+    school_codes: Collection[str] = (),
+    client_id: str | None = None,
+    now: datetime,
+    actor: Actor,
+) -> tuple[Client, str]:
+    """Add a client; gives it and its secret, which is shown this once and kept only as a digest.
+
+    Refuses with QH-056 a client id that is taken or malformed, QH-057 a code that is no school's.
+    """
+    chosen = client_id or f"client-{secrets.token_hex(6)}"
+    taken = select(client.c.id).where(client.c.client_id == chosen)
+    if _CLIENT_ID.fullmatch(chosen) is None or (await connection.execute(taken)).first() is not None:
+        raise DomainError("QH-056", client_id=chosen)
+    row_id, secret = uuid7(now), make_secret()
+    await connection.execute(
+        insert(client).values(id=row_id, client_id=chosen, name=name, secret_hash=hash_secret(secret))
+    )
+    await record_act(
+        connection,
+        now=now,
+        actor=actor,
+        tag=AuditTag.CLIENT_CREATED,
+        subject=row_id.hex,
+        facts={"client_id": chosen, "name": name},
+    )
+    for code in sorted(set(school_codes)):
+        await authorise(connection, row_id, code, now=now, actor=actor)
+    return await _present(connection, row_id, now), secret
+
+
+async def authorise(
+    connection: AsyncConnection,
+    row_id: UUID,
+    school_code: str,
+    *,
+    now: datetime,
+    actor: Actor,
+    valid_to: datetime | None = None,
+) -> None:
+    """Record that a school lets the client act for it, from now on; repeating it changes nothing.
+
+    Refuses with QH-057 a code that is no school's.
+    """
+    school = await _school(connection, school_code)
+    current = select(client_school.c.school_id).where(
+        client_school.c.client_id == row_id, client_school.c.school_id == school.id, _authorised(now)
+    )
+    if (await connection.execute(current)).first() is not None:
+        return
+    await connection.execute(
+        insert(client_school).values(client_id=row_id, school_id=school.id, valid_from=now, valid_to=valid_to)
+    )
+    await _record_change(connection, row_id, "authorised", school, now=now, actor=actor)
+
+
+async def withdraw_authorisation(
+    connection: AsyncConnection, row_id: UUID, school_code: str, *, now: datetime, actor: Actor
+) -> None:
+    """End a client's authorisation for a school; QH-005 where there is none."""
+    school = await _school(connection, school_code)
+    ended = await connection.execute(
+        update(client_school)
+        .where(client_school.c.client_id == row_id, client_school.c.school_id == school.id, _authorised(now))
+        .values(valid_to=now)
+    )
+    if ended.rowcount == 0:
+        raise DomainError("QH-005")
+    await _record_change(connection, row_id, "withdrawn", school, now=now, actor=actor)
+
+
+async def set_active(
+    connection: AsyncConnection, row_id: UUID, *, is_active: bool, now: datetime, actor: Actor
+) -> Client:
+    """Enable or disable a client; its tokens stop working at once."""
+    await connection.execute(update(client).where(client.c.id == row_id).values(is_active=is_active))
+    await record_act(
+        connection,
+        now=now,
+        actor=actor,
+        tag=AuditTag.CLIENT_CHANGED,
+        subject=row_id.hex,
+        facts={"is_active": is_active},
+    )
+    return await _present(connection, row_id, now)
+
+
+async def renew_secret(connection: AsyncConnection, row_id: UUID, *, now: datetime, actor: Actor) -> str:
+    """Give the client a new secret, shown this once; the old one no longer gets tokens."""
+    secret = make_secret()
+    await connection.execute(
+        update(client).where(client.c.id == row_id).values(secret_hash=hash_secret(secret))
+    )
+    await record_act(
+        connection,
+        now=now,
+        actor=actor,
+        tag=AuditTag.CLIENT_CHANGED,
+        subject=row_id.hex,
+        facts={"secret": "renewed"},
+    )
+    return secret
+
+
+async def _school(connection: AsyncConnection, code: str) -> Organisation:
+    school = await find_organisation(connection, code)
+    if school is None or school.kind is not OrganisationKind.SCHOOL:
+        raise DomainError("QH-057", organisation_code=code)
+    return school
+
+
+async def _record_change(
+    connection: AsyncConnection,
+    row_id: UUID,
+    change: str,
+    school: Organisation,
+    *,
+    now: datetime,
+    actor: Actor,
+) -> None:
+    await record_act(
+        connection,
+        now=now,
+        actor=actor,
+        tag=AuditTag.CLIENT_CHANGED,
+        subject=row_id.hex,
+        school_id=school.id,
+        facts={"school": school.code, "authorisation": change},
+    )
+
+
+async def _present(connection: AsyncConnection, row_id: UUID, at: datetime) -> Client:
+    return _client((await connection.execute(_clients(at).where(client.c.id == row_id))).one())
