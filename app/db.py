@@ -44,6 +44,7 @@ def open_engine(url: str, *, pool_size: int = 10, as_service: bool = True) -> As
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"server_settings": settings},
     )
 

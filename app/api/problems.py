@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import DomainError
 from app.findings import CATALOGUE
+from app.logs import where
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -114,7 +115,7 @@ async def _on_fault(request: Request, error: Exception) -> JSONResponse:
     lost = isinstance(error, OSError | OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
-    log.error("request failed", reference=reference, fault=type(error).__name__, exc_info=not lost)
+    log.error("request failed", reference=reference, fault=type(error).__name__, where=where(error))
     return problem("HT-002" if lost else "HT-001", reference=reference)
 
 
