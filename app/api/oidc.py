@@ -77,20 +77,23 @@ class OpenIdProvider:
         try:
             async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as http:
                 description = await http.get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-                described = description.raise_for_status().json()
-                if described["issuer"] != self.issuer:
-                    raise ValueError("issuer")
-                keys = (await http.get(described["jwks_uri"])).raise_for_status().json()["keys"]
+                address = self._keys_address(description.raise_for_status().json())
+                keys = (await http.get(address)).raise_for_status().json()["keys"]
             return KeySet([_public_key(key) for key in keys if _is_usable(key)])
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DomainError("QH-009") from error
 
+    def _keys_address(self, description: dict[str, str]) -> str:
+        if description["issuer"] != self.issuer:
+            raise ValueError("the description speaks of another issuer")
+        return description["jwks_uri"]
 
-def _is_usable(key: dict[str, str]) -> bool:
+
+def _is_usable(key: dict[str, str | list[str]]) -> bool:
     return key.get("kty") in {"RSA", "EC"} and key.get("use", "sig") == "sig"
 
 
-def _public_key(key: dict[str, str]) -> RSAKey | ECKey:
+def _public_key(key: dict[str, str | list[str]]) -> RSAKey | ECKey:
     return RSAKey.import_key(key) if key["kty"] == "RSA" else ECKey.import_key(key)
 
 

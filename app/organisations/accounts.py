@@ -84,6 +84,8 @@ async def account_of_subject(connection: AsyncConnection, external_subject: str)
 
 async def sign_in_facts(connection: AsyncConnection, username: str) -> tuple[Account | None, str | None]:
     """Give the account of a user name and its password hash; the caller does equal work without one."""
+    if _USERNAME.fullmatch(username) is None:
+        return None, None
     row = (await connection.execute(_accounts().where(account.c.username == username))).one_or_none()
     return (None, None) if row is None else (_account(row), row.password_hash)
 

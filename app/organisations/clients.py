@@ -75,6 +75,8 @@ async def find_client(connection: AsyncConnection, row_id: UUID, at: datetime) -
 
 async def credentials(connection: AsyncConnection, client_id: str) -> tuple[UUID | None, str | None, bool]:
     """Give row, stored digest and whether active of a client id; the caller does equal work without one."""
+    if _CLIENT_ID.fullmatch(client_id) is None:
+        return None, None, False
     row = (
         await connection.execute(
             select(client.c.id, client.c.secret_hash, client.c.is_active).where(

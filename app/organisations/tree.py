@@ -67,7 +67,9 @@ def _organisation(row: Row[tuple[object, ...]]) -> Organisation:
 
 
 async def find_organisation(connection: AsyncConnection, code: str) -> Organisation | None:
-    """Find an organisation by its code."""
+    """Find an organisation by its code; what has the form of no code is not looked for."""
+    if not any(has_form(kind, code) for kind in OrganisationKind):
+        return None
     row = (await connection.execute(select(organisation).where(organisation.c.code == code))).one_or_none()
     return None if row is None else _organisation(row)
 
