@@ -1,14 +1,18 @@
 """What every test may ask for: one real PostgreSQL a session, one fresh database a test."""
 
 import itertools
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+import app
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
 
@@ -48,3 +52,35 @@ async def database_url(postgres: EmbeddedPostgres, template_database: str) -> As
     await create_database(postgres.dsn("postgres"), name, template=template_database)
     yield postgres.sqlalchemy_url(name)
     await drop_database(postgres.dsn("postgres"), name)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder with a short name that every account may pass through (pytest's own folders are closed)."""
+    folder = Path(tempfile.mkdtemp(prefix="hb-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start Python programs that may import app; each is given the arguments as sys.argv[1:]."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(script: str, *arguments: str | Path) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, *map(str, arguments)],
+            env={**os.environ, "PYTHONPATH": str(Path(app.__file__).parents[1])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from app.postgres.account import Account
-from app.postgres.refusal import PostgresUnavailableError
+from app.postgres.refusal import PostgresUnavailableError, refused_write
 
 SUPPORTED_MAJORS: Final = range(15, 19)
 SYSTEM_FOLDER: Final = Path("/usr/lib/postgresql")
@@ -173,4 +173,4 @@ def _copy(files: dict[Path, Path], target: Path) -> None:
             path.chmod(0o755)
         unfinished.rename(target)
     except OSError as error:
-        raise PostgresUnavailableError("not-writable", path=str(target), reason=str(error)) from error
+        raise refused_write(target, error) from error

@@ -11,7 +11,7 @@ from typing import Final
 from app.postgres.address import OWNER, PORT
 from app.postgres.binaries import Binaries
 from app.postgres.location import Location
-from app.postgres.refusal import PostgresUnavailableError
+from app.postgres.refusal import PostgresUnavailableError, refused_write
 
 SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -53,7 +53,8 @@ def ensure_cluster(location: Location, binaries: Binaries, *, lock: int, is_dura
     if not location.data.exists():
         _create(location, binaries, lock=lock, is_durable=is_durable)
         return
-    found = (location.data / "PG_VERSION").read_text("utf-8").strip()
+    version = location.data / "PG_VERSION"
+    found = version.read_text("utf-8").strip() if version.exists() else "?"
     if found != str(binaries.major):
         raise PostgresUnavailableError(
             "wrong-major", path=str(location.data), found=found, ours=binaries.major
@@ -99,7 +100,7 @@ def _create(location: Location, binaries: Binaries, *, lock: int, is_durable: bo
         )
         password_copy.unlink()
     except OSError as error:
-        raise PostgresUnavailableError("not-writable", path=str(location.root), reason=str(error)) from error
+        raise refused_write(location.root, error) from error
     if result.returncode != 0:
         raise _creation_refused(location, result.stderr)
     location.unfinished_data.rename(location.data)

@@ -1,7 +1,9 @@
 """Where the cluster lies: in the caller's folder, or elsewhere if PostgreSQL's account cannot go there."""
 
+import contextlib
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Callable
@@ -11,12 +13,15 @@ from typing import Final
 
 from app.postgres.account import Account, choose_account
 from app.postgres.address import PORT
-from app.postgres.refusal import PostgresUnavailableError
+from app.postgres.refusal import PostgresUnavailableError, refused_write
 
 STATE_FOLDER: Final = Path("/var/lib")
 LONGEST_SOCKET_PATH: Final = 107
 
 _POINTER: Final = "location"
+
+# In a URL's list of hosts anything else may be read as a separator by some client.
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/._-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +77,7 @@ def open_data_folder(data_dir: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise PostgresUnavailableError("not-writable", path=str(data_dir), reason=str(error)) from error
+        raise refused_write(data_dir, error) from error
 
 
 def locate(data_dir: Path, pg_user: str | None, notice: Callable[[str], None]) -> Location:
@@ -113,12 +118,12 @@ def current_root(data_dir: Path) -> Path:
 
 
 def choose_socket_folder(location: Location) -> Path:
-    """Give a folder, 0700, for the socket: beside the data, or a short one where that path is too long.
+    """Give a folder, 0700, for the socket: beside the data, or a short one where that path is long or odd.
 
     The system keeps socket paths in 108 bytes, the last of them zero. Refuses with ``socket-path-too-long``.
     """
     beside = location.server / "run"
-    if _socket_path_length(beside) <= LONGEST_SOCKET_PATH:
+    if _is_socket_folder(beside):
         beside.mkdir(mode=0o700, exist_ok=True)
         location.account.take(beside)
         return beside
@@ -128,12 +133,17 @@ def choose_socket_folder(location: Location) -> Path:
         except OSError:
             continue
         location.account.take(short)
-        if _socket_path_length(short) <= LONGEST_SOCKET_PATH and location.account.may_write(short):
+        if _is_socket_folder(short) and location.account.may_write(short):
             return short
         short.rmdir()
     raise PostgresUnavailableError(
         "socket-path-too-long", path=str(beside / f".s.PGSQL.{PORT}"), length=_socket_path_length(beside)
     )
+
+
+def _is_socket_folder(folder: Path) -> bool:
+    is_short = _socket_path_length(folder) <= LONGEST_SOCKET_PATH
+    return is_short and _PLAIN_PATH.fullmatch(str(folder)) is not None
 
 
 def _socket_path_length(folder: Path) -> int:
@@ -146,7 +156,7 @@ def _make_server_folder(server: Path, account: Account) -> bool:
         server.mkdir(mode=0o700)
         account.take(server)
     except OSError as error:
-        raise PostgresUnavailableError("not-writable", path=str(server), reason=str(error)) from error
+        raise refused_write(server, error) from error
     if account.may_write(server):
         return True
     server.rmdir()
@@ -156,13 +166,15 @@ def _make_server_folder(server: Path, account: Account) -> bool:
 def _elsewhere(data_dir: Path, account: Account) -> Path:
     """Make a folder of our own where the account can go; its name tells which data folder it serves."""
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
-    name = f"{digest}-{secrets.token_hex(4)}"
-    for parent in (STATE_FOLDER / "hocba", Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - unguessable name, made exclusively
-        root = parent / name if parent.name == "hocba" else parent / f"hocba-{name}"
+    name = f"hocba-{digest}-{secrets.token_hex(4)}"
+    state = STATE_FOLDER / "hocba"
+    with contextlib.suppress(OSError):
+        if not state.exists():
+            state.mkdir()
+            state.chmod(0o755)
+    for parent in (state, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - the name cannot be guessed
+        root = parent / name
         try:
-            if parent.name == "hocba" and not parent.exists():
-                parent.mkdir()
-                parent.chmod(0o755)
             root.mkdir(mode=0o700)
             root.chmod(0o711)
         except OSError:

@@ -1,5 +1,6 @@
 """Why the embedded PostgreSQL cannot serve, said so that whoever runs the service can act on it."""
 
+import errno
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,3 +50,10 @@ class PostgresUnavailableError(Exception):
 
     def _text(self, name: str) -> str:
         return _TEXTS[self.cause][name].format_map(self.facts)
+
+
+def refused_write(path: Path, error: OSError) -> PostgresUnavailableError:
+    """Say why something could not be written: ``disk-full`` or ``not-writable``."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return PostgresUnavailableError("disk-full", path=str(path))
+    return PostgresUnavailableError("not-writable", path=str(path), reason=error.strerror or str(error))

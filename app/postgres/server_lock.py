@@ -5,6 +5,7 @@ is waited for, and a postmaster.pid whose number now belongs to some other progr
 known to be stale.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Final
 from app.postgres.address import ServerAddress, read_postmaster_file
 from app.postgres.folder_lock import release, try_lock
 from app.postgres.location import Location, current_root
-from app.postgres.refusal import PostgresUnavailableError
+from app.postgres.refusal import PostgresUnavailableError, refused_write
 
 LEFTOVER_SECONDS: Final = 60.0
 
@@ -23,7 +24,7 @@ _POLL_SECONDS: Final = 0.02
 def claim_server(location: Location, is_given_up: Callable[[], bool]) -> int:
     """Wait until no process of an earlier server is left, and give the lock to hand on.
 
-    Removes the postmaster.pid such a server left. Refuses with ``leftover-processes`` after a minute or when
+    Refuses with ``leftover-processes`` after a minute or when
     given up, and with ``foreign-server`` where an operator's own server runs on the data.
     """
     began = time.monotonic()
@@ -37,8 +38,13 @@ def claim_server(location: Location, is_given_up: Callable[[], bool]) -> int:
     if left is not None and _is_postgres_of(left.pid, location.data):
         release(lock)
         raise PostgresUnavailableError("foreign-server", path=str(location.data), pid=left.pid)
-    (location.data / "postmaster.pid").unlink(missing_ok=True)
     return lock
+
+
+def clear_leftovers(location: Location, socket_folder: Path) -> None:
+    """Remove the files by which a killed server would seem to live; only for who holds the server lock."""
+    for path in (location.data / "postmaster.pid", *socket_folder.glob(".s.PGSQL.*")):
+        path.unlink(missing_ok=True)
 
 
 def running_server(data_dir: Path) -> ServerAddress | None:
@@ -56,13 +62,19 @@ def running_server(data_dir: Path) -> ServerAddress | None:
             socket_folder=told.socket_folder, password=(root / "password").read_text("utf-8")
         )
     except PermissionError as error:
-        raise PostgresUnavailableError("not-writable", path=str(data_dir), reason=str(error)) from error
+        raise refused_write(data_dir, error) from error
 
 
 def _is_postgres_of(pid: int, data: Path) -> bool:
-    """Whether this process is a PostgreSQL started on this data (Linux; elsewhere PostgreSQL judges)."""
+    """Whether this process is a PostgreSQL that works in this data (Linux; elsewhere PostgreSQL judges).
+
+    Root without CAP_SYS_PTRACE may not see where a process works; the command line is open to all.
+    """
+    process = Path(f"/proc/{pid}")
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = (process / "cmdline").read_bytes().split(b"\0")
+        if Path(os.fsdecode(words[0])).name != "postgres":
+            return False
+        return os.fsencode(data) in words or (process / "cwd").samefile(data)
     except OSError:
         return False
-    return Path(words[0].decode("utf-8", "replace")).name == "postgres" and bytes(data) in words

@@ -17,13 +17,13 @@ from typing import Final, Self
 
 from app.postgres import launcher
 from app.postgres.account import ENVIRONMENT
-from app.postgres.address import PostmasterFile, ServerAddress, read_postmaster_file
+from app.postgres.address import ServerAddress, read_postmaster_file
 from app.postgres.binaries import Binaries, find_binaries, runnable_binaries
 from app.postgres.cluster import NOT_DURABLE, SETTINGS, ensure_cluster, server_command
 from app.postgres.folder_lock import release, try_lock
 from app.postgres.location import Location, choose_socket_folder, locate, open_data_folder
 from app.postgres.refusal import PostgresUnavailableError
-from app.postgres.server_lock import claim_server
+from app.postgres.server_lock import claim_server, clear_leftovers
 
 STOP_SECONDS: Final = 60.0
 
@@ -145,7 +145,12 @@ class EmbeddedPostgres:
 
     def is_ready(self) -> bool:
         """Whether the server that we started takes connections now (False while it is being restarted)."""
-        return self._ready_file() is not None
+        location, pid = self._location, self.pid
+        if location is None or pid is None:
+            return False
+        told = read_postmaster_file(location.data)
+        # A file of an earlier server may still lie there: only what our own child wrote counts.
+        return told is not None and told.is_ready and told.pid == pid
 
     @property
     def pid(self) -> int | None:
@@ -198,6 +203,7 @@ class EmbeddedPostgres:
         self._command = server_command(location, binaries, self._socket_folder, self._settings)
         if location.log.exists() and location.log.stat().st_size > _LARGEST_LOG_BYTES:
             shutil.move(location.log, location.log.with_suffix(".log.1"))
+        location.log.touch(mode=0o600)
 
     def _await_ready(self) -> None:
         """Wait until the server says so, telling from time to time that recovery takes its time."""
@@ -221,14 +227,6 @@ class EmbeddedPostgres:
         log = self._started_location().log
         lines = log.read_text("utf-8", "replace").splitlines()[-5:]
         return PostgresUnavailableError(cause, path=str(log), log=" | ".join(lines), **facts)
-
-    def _ready_file(self) -> PostmasterFile | None:
-        """What the server says of itself, if it is our child (not a file left by another) and ready."""
-        location, pid = self._location, self.pid
-        if location is None or pid is None:
-            return None
-        told = read_postmaster_file(location.data)
-        return told if told is not None and told.is_ready and told.pid == pid else None
 
     def _keep(self) -> None:
         """Run the server until it shall stop, starting it again, ever more patiently, when it dies.
@@ -255,23 +253,14 @@ class EmbeddedPostgres:
         """Start the server as our child, in a session of its own, holding the server lock."""
         location = self._started_location()
         lock = claim_server(location, self._is_stopping.is_set)
-        account = location.account
+        account, socket_folder = location.account, self.address.socket_folder
         uid = account.uid if account.is_switch else -1
-        program = [
-            sys.executable,
-            "-I",
-            "-S",
-            launcher.__file__,
-            os.getpid(),
-            uid,
-            account.gid,
-            *self._command,
-        ]
+        become = [sys.executable, "-I", "-S", launcher.__file__, *map(str, (os.getpid(), uid, account.gid))]
         try:
-            location.log.touch(mode=0o600)
+            clear_leftovers(location, socket_folder)
             with location.log.open("ab") as log:
                 return subprocess.Popen(  # noqa: S603 - no shell, and every word of the command is ours
-                    [str(word) for word in program],
+                    [*become, *self._command],
                     cwd=location.server,
                     env=ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
