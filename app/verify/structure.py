@@ -1,0 +1,186 @@
+"""The exact form of a ds:Signature, and what it says, read once.
+
+XMLDSig 1.1 (W3C REC 2013-04-11), section 4. Nothing is trusted here; nothing unknown is skipped over.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import pybase64
+from lxml import etree
+
+from app.findings import Finding
+from app.verify.canonical import EXCLUSIVE_NAMESPACE
+from app.verify.place import SignaturePlace
+
+DS: Final = "http://www.w3.org/2000/09/xmldsig#"
+DS11: Final = "http://www.w3.org/2009/xmldsig11#"
+DSMORE: Final = "http://www.w3.org/2007/05/xmldsig-more#"
+
+_SHORT: Final = {DS: "", DS11: "dsig11:", DSMORE: "pss:", EXCLUSIVE_NAMESPACE: "ec:"}
+
+# For every element of the skeleton: its children in order, as a pattern over names each ended by a blank,
+# and the attributes it may carry. ds:Object and the parameters of a transform are open; they are looked at
+# by the steps that give them a meaning.
+_CHILDREN: Final = {
+    "Signature": r"SignedInfo SignatureValue (KeyInfo )?(Object )*",
+    "SignedInfo": r"CanonicalizationMethod SignatureMethod (Reference )+",
+    "CanonicalizationMethod": r"(ec:InclusiveNamespaces )?",
+    "SignatureMethod": r"(HMACOutputLength |pss:RSAPSSParams )?",
+    "Reference": r"(Transforms )?DigestMethod DigestValue ",
+    "Transforms": r"(Transform )+",
+    "DigestMethod": r"",
+    "DigestValue": r"",
+    "SignatureValue": r"",
+    "KeyInfo": r"(KeyName |KeyValue |X509Data |dsig11:DEREncodedKeyValue )+",
+    "KeyName": r"",
+    "X509Data": (
+        r"(X509Certificate |X509SubjectName |X509IssuerSerial |X509SKI |X509CRL |dsig11:X509Digest )+"
+    ),
+    "X509Certificate": r"",
+    "ec:InclusiveNamespaces": r"",
+}
+_PATTERNS: Final = {name: re.compile(pattern) for name, pattern in _CHILDREN.items()}
+_ATTRIBUTES: Final = {
+    "Signature": {"Id"},
+    "SignedInfo": {"Id"},
+    "Reference": {"Id", "URI", "Type"},
+    "SignatureValue": {"Id"},
+    "KeyInfo": {"Id"},
+    "CanonicalizationMethod": {"Algorithm"},
+    "SignatureMethod": {"Algorithm"},
+    "DigestMethod": {"Algorithm"},
+    "Transform": {"Algorithm"},
+    "ec:InclusiveNamespaces": {"PrefixList"},
+}
+_REQUIRED: Final = {"CanonicalizationMethod", "SignatureMethod", "DigestMethod", "Transform"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One ds:Reference as it is written."""
+
+    element: etree._Element
+    uri: str | None
+    transforms: tuple[etree._Element, ...]
+    digest_method: etree._Element
+    stated_digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureForm:
+    """A ds:Signature taken apart; every element stands where the standard puts it."""
+
+    element: etree._Element
+    signed_info: etree._Element
+    canonicalization_method: etree._Element
+    signature_method: etree._Element
+    references: tuple[Reference, ...]
+    value: bytes
+    key_info: etree._Element | None
+    objects: tuple[etree._Element, ...]
+
+
+def ds(name: str) -> str:
+    """Give the qualified name of an XMLDSig element."""
+    return f"{{{DS}}}{name}"
+
+
+def read_base64(element: etree._Element) -> bytes | None:
+    """Decode an element's xs:base64Binary (RFC 4648, 4, white space allowed); None where it is none."""
+    try:
+        return pybase64.b64decode("".join((element.text or "").split()), validate=True)
+    except ValueError:
+        return None
+
+
+def read_signature(place: SignaturePlace) -> SignatureForm | Finding:
+    """Take a signature apart; KS-001 where its form is not exactly the standard's, KS-002 for bad base64."""
+    signature = place.slot.element
+    if signature.tag != ds("Signature"):
+        return place.finding("KS-001", found=_short(signature), expected="Signature")
+    flaw = _flaw(signature, place)
+    if flaw is not None:
+        return flaw
+    signed_info, value, *rest = signature
+    key_info = rest.pop(0) if rest and rest[0].tag == ds("KeyInfo") else None
+    canonicalization, method, *references = signed_info
+    read: list[Reference] = []
+    for element in references:
+        digest = read_base64(element[-1])
+        if digest is None:
+            return place.finding("KS-002", element[-1], element="DigestValue")
+        read.append(
+            Reference(
+                element=element,
+                uri=element.get("URI"),
+                transforms=tuple(element[0]) if len(element) == 3 else (),
+                digest_method=element[-2],
+                stated_digest=digest,
+            )
+        )
+    octets = read_base64(value)
+    if not octets:
+        return place.finding("KS-002", value, element="SignatureValue")
+    return SignatureForm(
+        element=signature,
+        signed_info=signed_info,
+        canonicalization_method=canonicalization,
+        signature_method=method,
+        references=tuple(read),
+        value=octets,
+        key_info=key_info,
+        objects=tuple(rest),
+    )
+
+
+def _flaw(element: etree._Element, place: SignaturePlace) -> Finding | None:
+    """Find the first place, in document order, where the skeleton departs from the standard."""
+    name = _short(element)
+    found = _attribute_flaw(element, name) or _child_flaw(element, name)
+    if found is not None:
+        return place.finding("KS-001", element, found=found, expected=_expected(name))
+    if name in _PATTERNS:
+        for child in element:
+            flaw = _flaw(child, place)
+            if flaw is not None:
+                return flaw
+    return None
+
+
+def _attribute_flaw(element: etree._Element, name: str) -> str | None:
+    if name not in _ATTRIBUTES and name not in _PATTERNS:
+        return None
+    attributes = {str(attribute) for attribute in element.keys()}  # noqa: SIM118 - an element's own keys
+    foreign = attributes - _ATTRIBUTES.get(name, set())
+    if foreign:
+        return f"@{min(foreign)}"
+    return f"{name}(@)" if name in _REQUIRED and "Algorithm" not in attributes else None
+
+
+def _child_flaw(element: etree._Element, name: str) -> str | None:
+    pattern = _PATTERNS.get(name)
+    if pattern is None:
+        return None
+    children = [_short(child) for child in element]
+    if not pattern.fullmatch("".join(f"{child} " for child in children)):
+        return f"{name}({', '.join(children)})"
+    return f"{name}/text()" if children and (element.text or "").strip() else None
+
+
+def _expected(name: str) -> str:
+    """Say what an element may hold, for people."""
+    children = " ".join(_CHILDREN.get(name, "").replace(" )", ")").split())
+    attributes = " ".join(f"@{attribute}" for attribute in sorted(_ATTRIBUTES.get(name, ())))
+    return " ".join(part for part in (attributes, children) if part) or "text()"
+
+
+def _short(element: etree._Element) -> str:
+    """Name an element: XMLDSig's own names bare, its companions' with a prefix, others in full.
+
+    There are elements only: comments and the like were refused with the whole transcript.
+    """
+    namespace, _, local = element.tag.rpartition("}")
+    short = _SHORT.get(namespace[1:])
+    return f"{namespace or '{'}}}{local}" if short is None else short + local

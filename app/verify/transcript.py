@@ -1,0 +1,114 @@
+"""What must hold of a whole transcript before any of its signatures is looked at.
+
+Each check stands for a known attack on signed XML: one identifier with two meanings, text that two readers
+see differently, a second content element, and canonicalisation made to cost more than it is worth.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol, cast
+
+from lxml import etree
+
+from app.findings import Finding
+from app.formats.profile import SignedLayout
+from app.verify.place import SignaturePlace
+from app.verify.policy import SignatureLimits
+from app.verify.structure import ds
+
+_ATTRIBUTES = etree.XPath("//@*")
+_XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
+
+
+class _AttributeValue(Protocol):
+    """What XPath gives for an attribute: a text that knows where it stands."""
+
+    attrname: str
+
+    def getparent(self) -> etree._Element:
+        """Give the element that bears it."""
+        ...
+
+
+def check_transcript(layout: SignedLayout, limits: SignatureLimits) -> tuple[Finding, ...]:
+    """Give every reason why no signature of this transcript can be relied on; none where there is no reason.
+
+    Refuses what costs too much (KS-003), comments, processing instructions and entities (KS-004),
+    attributes of the ``xml`` prefix (KS-005), an identifier given twice (KS-006), and content that
+    stands anywhere but in its one place (KS-007).
+    """
+    if not layout.slots:
+        return ()
+    place = SignaturePlace(layout.slots[0])
+    excess = _excess(layout, limits, place)
+    if excess is not None:
+        return (excess,)
+    return (*_hidden_nodes(layout, place), *_identifiers(layout, place), *_misplaced(layout, place))
+
+
+def _excess(layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace) -> Finding | None:
+    # One serialisation is the cheapest way to bound both counts: it is linear whatever the document holds,
+    # and text that looks like an attribute only makes the count larger.
+    octets = etree.tostring(layout.root, encoding="utf-8", with_tail=False)
+    declarations = octets.count(b" xmlns")
+    counts = (
+        ("signatures", len(layout.slots), limits.signatures),
+        ("attributes", octets.count(b'="'), limits.attributes),
+        ("namespace_declarations", declarations, limits.namespace_declarations),
+    )
+    for what, count, limit in counts:
+        if count > limit:
+            return place.finding("KS-003", layout.root, what=what, count=count, limit=limit)
+    if declarations > limits.namespaces_in_scope:
+        for element in layout.root.iter(etree.Element):
+            if len(element.nsmap) > limits.namespaces_in_scope:
+                return place.finding(
+                    "KS-003",
+                    element,
+                    what="namespaces_in_scope",
+                    count=len(element.nsmap),
+                    limit=limits.namespaces_in_scope,
+                )
+    return None
+
+
+def _hidden_nodes(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:
+    """Canonical XML drops comments, so one may be put into signed text without breaking the signature."""
+    if layout.root.getroottree().docinfo.internalDTD is not None:
+        yield place.finding("KS-004", layout.root, kind="DOCTYPE")
+    for node in layout.root.iter(etree.Comment, etree.PI, etree.Entity):
+        parent = node.getparent()
+        kind = {etree.Comment: "comment", etree.PI: "processing instruction"}.get(node.tag, "entity")  # type: ignore[call-overload]
+        yield place.finding("KS-004", parent if parent is not None else layout.root, kind=kind)
+        return
+
+
+def _identifiers(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:
+    """Every tool has its own idea of which attribute is an identifier: by any of them, each is unique."""
+    seen: set[str] = set()
+    for value in cast("list[_AttributeValue]", _ATTRIBUTES(layout.root)):
+        name = value.attrname
+        if name.startswith(_XML_NAMESPACE):
+            yield place.finding("KS-005", value.getparent(), attribute=f"xml:{name.rpartition('}')[2]}")
+        if name.rpartition("}")[2].lower() == "id":
+            identifier = str(value)
+            if identifier in seen:
+                yield place.finding("KS-006", value.getparent(), id=identifier)
+            seen.add(identifier)
+
+
+def _misplaced(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:
+    """The signed content is the one that is read: there is no second one, and none inside a signature."""
+    root, content = layout.root, layout.content
+    if content.getparent() is not root or content.get("Id") != layout.content_id:
+        yield place.finding("KS-007", content, element=etree.QName(content).localname)
+    for twin in root.iter(content.tag):
+        if twin is not content:
+            yield place.finding("KS-007", twin, element=etree.QName(twin).localname)
+    own = etree.QName(root).namespace
+    for slot in layout.slots:
+        if slot.element.tag != ds("Signature"):
+            continue
+        foreign = next(slot.element.iter(f"{{{own}}}*"), None)
+        if foreign is not None:
+            at = SignaturePlace(slot)
+            yield at.finding("KS-007", foreign, element=etree.QName(foreign).localname)
