@@ -42,6 +42,8 @@ def upgrade() -> None:
         "CREATE INDEX ix_certificate_key_fingerprint ON certificate (key_fingerprint)",
         "CREATE INDEX ix_certificate_school_id ON certificate (school_id)",
         "CREATE INDEX ix_certificate_state_id ON certificate (state, id)",
+        "CREATE UNIQUE INDEX uq_certificate_registered ON certificate (school_id, role, fingerprint) "
+        "WHERE state <> 'rejected'",
         """
         CREATE TABLE certificate_event (
             id UUID NOT NULL,

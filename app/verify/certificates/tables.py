@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 
 from app.db import metadata
@@ -40,6 +41,15 @@ certificate = Table(
     Index("ix_certificate_fingerprint", "fingerprint"),
     Index("ix_certificate_key_fingerprint", "key_fingerprint"),
     Index("ix_certificate_state_id", "state", "id"),
+    # A rejected certificate may be registered anew; any other stands once for a school and role.
+    Index(
+        "uq_certificate_registered",
+        "school_id",
+        "role",
+        "fingerprint",
+        unique=True,
+        postgresql_where=text("state <> 'rejected'"),
+    ),
 )
 
 certificate_event = Table(
