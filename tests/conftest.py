@@ -28,8 +28,9 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     try:
         with server:
             yield server
-    finally:
+        # Where the temporary folder is closed to the server's account, the data lies elsewhere.
         shutil.rmtree(server.folder)
+    finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -71,7 +72,10 @@ def spawn() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     def start(script: str, *arguments: str | Path) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-c", script, *map(str, arguments)],
-            env={**os.environ, "PYTHONPATH": str(Path(app.__file__).parents[1])},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join((str(Path(app.__file__).parents[1]), *sys.path)),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

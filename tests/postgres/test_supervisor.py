@@ -326,6 +326,38 @@ def test_a_log_grown_large_is_put_aside(open_folder: Path, monkeypatch: pytest.M
     assert server.log.stat().st_mode & 0o777 == 0o600
 
 
+async def test_stopping_does_not_wait_for_clients(open_folder: Path) -> None:
+    server = EmbeddedPostgres(open_folder / "pg", durable=False)
+    with server:
+        connection = await asyncpg.connect(server.dsn("postgres"))
+        await connection.execute("BEGIN; CREATE TABLE t (n int)")
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 10
+    connection.terminate()
+    assert "database system is shut down" in server.log.read_text()
+
+
+async def test_a_server_that_will_not_stop_is_told_more_firmly_but_not_killed(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.3)
+    told: list[str] = []
+    server = EmbeddedPostgres(open_folder / "pg", durable=False, notice=told.append)
+    with server:
+        pid = server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        server.stop()
+        assert ["has not shut down" in line for line in told] == [True]
+        assert is_alive(pid)
+        os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: not is_alive(pid))
+    assert "received immediate shutdown request" in server.log.read_text()
+    with server:
+        assert server.is_ready()
+
+
 def test_notices_go_to_the_log_unless_asked_otherwise(
     open_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
