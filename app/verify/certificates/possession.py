@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from app.errors import DomainError
 
 MAX_CERTIFICATE_CHARACTERS: Final = 20_000
+# Beyond this one verification costs more than a stranger may ask of us.
+MAX_RSA_BITS: Final = 8192
 _PEM_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _PRIVATE_KEY: Final = b"PRIVATE KEY-----"
 
@@ -81,7 +83,11 @@ def check_possession(certificate: x509.Certificate, proof: Proof, nonce: str) ->
     """
     key, message = certificate.public_key(), possession_message(nonce)
     try:
-        if isinstance(key, rsa.RSAPublicKey) and proof.algorithm in _RSA_ALGORITHMS:
+        if (
+            isinstance(key, rsa.RSAPublicKey)
+            and key.key_size <= MAX_RSA_BITS
+            and proof.algorithm in _RSA_ALGORITHMS
+        ):
             key.verify(proof.signature, message, _padding(proof.algorithm), hashes.SHA256())
         elif (
             isinstance(key, ec.EllipticCurvePublicKey)

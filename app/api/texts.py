@@ -1,0 +1,46 @@
+"""How texts and identifiers may look in requests: what a field refuses, it refuses with DD-901."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+from app.errors import DomainError
+from app.ids import hex32, parse_uuid
+
+# One line for people: no control characters, which hide things and which the database cannot all store.
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$"),
+]
+# Several lines for people.
+Prose = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")
+]
+OrganisationCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{2,20}$")]
+SchoolCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{6,20}$")]
+
+
+def _canonical(text: str) -> str:
+    value = parse_uuid(text)
+    if value is None:
+        raise ValueError("not a UUID of 32 or 36 characters")
+    return hex32(value)
+
+
+# A UUID in either form, read as 32 hex digits.
+UuidText = Annotated[str, AfterValidator(_canonical)]
+
+
+class Asked(BaseModel):
+    """What is sent to us: a field that we do not know is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def identified(text: str) -> UUID:
+    """Read an identifier of an address; QH-005 for one that can name nothing."""
+    value = parse_uuid(text)
+    if value is None:
+        raise DomainError("QH-005")
+    return value
