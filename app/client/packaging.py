@@ -60,10 +60,11 @@ class Package:
             "schema_version": self.schema_version,
         }
 
-    def as_json(self) -> bytes:
-        """Write the body of the JSON form."""
+    def as_json(self, *, is_atomic: bool = False) -> bytes:
+        """Write the body of the JSON form; ``is_atomic`` asks for all transcripts or none."""
         payload = base64.b64encode(self.gzipped).decode()
-        return json.dumps({**self.outer_fields, "payload": payload}, ensure_ascii=False).encode()
+        atomic = {"atomic": True} if is_atomic else {}
+        return json.dumps({**self.outer_fields, **atomic, "payload": payload}, ensure_ascii=False).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
