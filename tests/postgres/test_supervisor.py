@@ -137,6 +137,18 @@ async def test_it_comes_back_again_and_again(open_folder: Path) -> None:
         assert await ask(server, "SELECT 1") == 1
 
 
+def test_the_server_sees_nothing_of_our_environment(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOCBA_SECRET", "secret")
+    monkeypatch.setenv("PGOPTIONS", "-c work_mem=1MB")
+    with EmbeddedPostgres(open_folder / "pg", durable=False) as server:
+        environment = Path(f"/proc/{server.pid}/environ").read_bytes()
+    assert b"TZ=UTC" in environment
+    assert b"HOCBA" not in environment
+    assert b"PGOPTIONS" not in environment
+
+
 def test_started_from_a_thread_that_ends_it_stays(open_folder: Path) -> None:
     server = EmbeddedPostgres(open_folder / "pg", durable=False)
     thread = threading.Thread(target=server.start)
