@@ -170,3 +170,43 @@ async def reclaim(connection: AsyncConnection) -> int:
         )
     )
     return int(result.rowcount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How much waits: for a worker, with a worker, and dead until an operator acts."""
+
+    waiting: int
+    leased: int
+    stuck: int
+    oldest_seconds: float
+
+
+async def backlog(connection: AsyncConnection) -> Backlog:
+    """Count the queue; ``oldest_seconds`` is the age of the oldest job that should be running."""
+    is_waiting = job.c.lease_until.is_(None) & job.c.dead_at.is_(None) & (job.c.run_at <= func.now())
+    row = (
+        await connection.execute(
+            select(
+                func.count().filter(is_waiting).label("waiting"),
+                func.count().filter(job.c.lease_until.is_not(None)).label("leased"),
+                func.count().filter(job.c.dead_at.is_not(None)).label("stuck"),
+                func.coalesce(
+                    func.extract("epoch", func.now() - func.min(job.c.run_at).filter(is_waiting)), 0
+                ).label("oldest_seconds"),
+            )
+        )
+    ).one()
+    return Backlog(
+        waiting=row.waiting, leased=row.leased, stuck=row.stuck, oldest_seconds=float(row.oldest_seconds)
+    )
+
+
+async def revive(connection: AsyncConnection) -> int:
+    """Let the dead jobs be tried again from the start; gives how many."""
+    result = await connection.execute(
+        update(job)
+        .where(job.c.dead_at.is_not(None))
+        .values(dead_at=None, attempts=0, run_at=func.now(), lease_until=None, worker=None)
+    )
+    return int(result.rowcount)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 import migrations
@@ -17,6 +19,8 @@ from app.verify.certificates import tables as certificate_tables
 __all__ = [
     "audit",
     "certificate_tables",
+    "current_revision",
+    "head_revision",
     "ingest_tables",
     "jobs",
     "keys",
@@ -37,8 +41,30 @@ async def upgrade_schema(url: str, revision: str = "head") -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    return config
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def head_revision() -> str | None:
+    """Give the revision that this program needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+async def current_revision(url: str) -> str | None:
+    """Give the revision that a database is at; None where it has no schema yet."""
+    engine = open_engine(url, pool_size=1, as_service=False)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(
+                lambda sync: MigrationContext.configure(sync).get_current_revision()
+            )
+    finally:
+        await engine.dispose()

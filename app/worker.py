@@ -93,7 +93,7 @@ class Worker:
             await self._handles[job.kind](job, self.name)
         except LeaseLostError:
             log.warning("lease lost", job=job.id, kind=job.kind)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - no fault of one job may end the worker
             log.error(  # noqa: TRY400 - by kind and place: an exception's text may quote a row
                 "job failed", job=job.id, kind=job.kind, fault=type(error).__name__, where=where(error)
             )

@@ -15,6 +15,7 @@ import pytest_asyncio
 import app
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
+from app.schema import upgrade_schema
 
 _numbers = itertools.count(1)
 
@@ -43,6 +44,7 @@ async def template_database(postgres: EmbeddedPostgres) -> str:
 async def build_template(server: EmbeddedPostgres) -> str:
     """Build the database that every test's own is a copy of, and give its name."""
     await create_database(server.dsn("postgres"), "template_hocba")
+    await upgrade_schema(server.sqlalchemy_url("template_hocba"))
     return "template_hocba"
 
 

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.actors import Actor, Anonymous, Officer, Role, Submitter
 from app.api.auth import Authenticator
+from app.api.measures import Measures
 from app.clock import Clock
 from app.db import transaction
 from app.errors import DomainError
-from app.ingest.envelope import Limits
+from app.ingest.process import Bench
 from app.keys import KeyRing
 from app.offload import Offload
 from app.settings import Settings
@@ -27,8 +28,9 @@ class ServiceState:
     clock: Clock
     keys: KeyRing
     offload: Offload
-    limits: Limits
+    bench: Bench
     authenticator: Authenticator
+    measures: Measures
 
 
 def service_state(request: Request) -> ServiceState:
@@ -81,3 +83,18 @@ def requires(*roles: Role) -> Callable[[Request, Service], Awaitable[Submitter |
 
 
 School = Annotated[Submitter, Depends(requires(Role.SCHOOL_SOFTWARE))]
+
+# Whoever may read what concerns a school in their scope; administrators run the service, they read no
+# documents.
+Reader = Annotated[
+    Submitter | Officer,
+    Depends(
+        requires(
+            Role.SCHOOL_SOFTWARE,
+            Role.COMMUNE_OFFICER,
+            Role.DEPARTMENT_OFFICER,
+            Role.MINISTRY_OFFICER,
+            Role.INSPECTOR,
+        )
+    ),
+]

@@ -9,9 +9,9 @@ import time
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.measures import Measures
 from app.api.problems import problem
 
 REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._-]{1,64}")
@@ -32,15 +32,10 @@ class _BodyTooLargeError(Exception):
 class Edge:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, registry: CollectorRegistry) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, measures: Measures) -> None:
         self._app = app
         self._limit = max_body_bytes
-        self._requests = Counter(
-            "hocba_http_requests", "Requests answered", ["method", "route", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "hocba_http_request_seconds", "Time to the end of the answer", ["route"], registry=registry
-        )
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -56,7 +51,7 @@ class Edge:
             exchange.check_declared_size(scope)
             await self._app(scope, exchange.receive, exchange.send)
         except _BodyTooLargeError:
-            answer = problem("DD-900", facts={"limit": self._limit}, reference=request_id)
+            answer = problem("DD-001", facts={"limit": self._limit}, reference=request_id)
             answer.headers["connection"] = "close"
             await answer(scope, receive, exchange.send)
         finally:
@@ -64,8 +59,8 @@ class Edge:
 
     def _observe(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        self._requests.labels(scope["method"], route, status).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._measures.requests.labels(scope["method"], route, status).inc()
+        self._measures.seconds.labels(route).observe(seconds)
         log.info(
             "request", method=scope["method"], route=route, status=status,
             milliseconds=round(seconds * 1000, 1), request_id=request_id,

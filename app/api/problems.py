@@ -23,7 +23,7 @@ _BY_FAMILY: Final[Mapping[str, int]] = {
 
 # Where a cause differs from its family.
 STATUS: Final[Mapping[str, int]] = {
-    "DD-900": 413,
+    "DD-001": 413,
     "DD-902": 415,
     "DD-903": 400,
     "DD-904": 404,

@@ -1,5 +1,6 @@
 """What anybody may read: limits, the catalogue of causes, formats and their schemas, the service's keys."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
@@ -17,9 +18,8 @@ router = APIRouter(dependencies=[PUBLIC])
 class LimitsOut(BaseModel):
     """The limits that are enforced, from the very values that enforce them."""
 
-    max_body_bytes: int
     max_wait_seconds: int
-    limits: dict[str, int]
+    package: dict[str, int]
 
 
 class CauseOut(BaseModel):
@@ -50,11 +50,7 @@ class FormatOut(BaseModel):
 )
 async def limits(service: Service) -> LimitsOut:
     """Give every limit; each has an error code of its own (GET /api/v1/error-codes)."""
-    return LimitsOut(
-        max_body_bytes=service.settings.max_body_bytes,
-        max_wait_seconds=service.settings.max_wait_seconds,
-        limits=service.limits.as_mapping(),
-    )
+    return LimitsOut(max_wait_seconds=service.settings.max_wait_seconds, package=asdict(service.bench.limits))
 
 
 @router.get(

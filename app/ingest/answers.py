@@ -1,9 +1,9 @@
 """Reading what became of packages: one package with its items, the feed, what is known of a digest.
 
-What the caller may see is decided by the caller: every question takes the schools in scope.
+What the caller may see is decided by the caller: every question takes the scope.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,12 +18,8 @@ from app.ingest.tables import finding, item, package, package_claim, package_pro
 from app.jobs import job
 from app.organisations.tables import organisation
 
-# None: everything; otherwise the schools that the caller may read.
-Scope = Collection[int] | None
-
-
-def _within(scope: Scope, column: ColumnElement[int]) -> ColumnElement[bool]:
-    return true() if scope is None else column.in_(list(scope))
+# Given a column that holds a school, the condition that the caller may read what concerns it.
+Scope = Callable[[ColumnElement[int]], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +102,7 @@ async def find_package(connection: AsyncConnection, package_id: UUID, scope: Sco
     school_id = (
         await connection.execute(
             select(package_claim.c.school_id).where(
-                package_claim.c.package_id == package_id, _within(scope, package_claim.c.school_id)
+                package_claim.c.package_id == package_id, scope(package_claim.c.school_id)
             )
         )
     ).scalar_one_or_none()
@@ -279,7 +275,7 @@ async def feed(
 ) -> Sequence[PackageView]:
     """List packages by the moment they were received, oldest first, from ``since`` (included) on."""
     statement = (
-        _VIEW.where(_within(scope, package.c.school_id))
+        _VIEW.where(scope(package.c.school_id))
         .order_by(package.c.received_at, package.c.package_id)
         .limit(limit)
     )
@@ -316,7 +312,7 @@ async def known_by_digest(connection: AsyncConnection, sha256: bytes, scope: Sco
     packages = await connection.execute(
         select(package.c.package_id, package.c.received_at, package_progress.c.state)
         .join(package_progress, progress)
-        .where(package.c.sha256 == sha256, _within(scope, package.c.school_id))
+        .where(package.c.sha256 == sha256, scope(package.c.school_id))
         .order_by(package.c.received_at)
     )
     items = await connection.execute(
@@ -326,7 +322,7 @@ async def known_by_digest(connection: AsyncConnection, sha256: bytes, scope: Sco
             and_(package.c.school_id == item.c.school_id, package.c.package_id == item.c.package_id),
         )
         .join(package_progress, progress)
-        .where(item.c.content_sha256 == sha256, _within(scope, item.c.school_id))
+        .where(item.c.content_sha256 == sha256, scope(item.c.school_id))
         .order_by(package.c.received_at, item.c.position)
     )
     return [

@@ -1,15 +1,15 @@
 """Reading the ledger: one record, its bytes, its signatures and events, one pupil's years.
 
-What the caller may see is decided by the caller: every question takes the schools in scope.
+What the caller may see is decided by the caller: every question takes the scope.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 import zstandard
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.organisations.tables import organisation
@@ -72,12 +72,8 @@ _COLUMNS = [
     *(record.c[name] for name in RecordView.__dataclass_fields__ if name != "school_code"),
 ]
 
-# None: everything; otherwise the schools that the caller may read.
-Scope = Collection[int] | None
-
-
-def _within(scope: Scope, column: ColumnElement[int]) -> ColumnElement[bool]:
-    return true() if scope is None else column.in_(list(scope))
+# Given a column that holds a school, the condition that the caller may read what concerns it.
+Scope = Callable[[ColumnElement[int]], ColumnElement[bool]]
 
 
 async def find_record(connection: AsyncConnection, record_id: UUID, scope: Scope) -> RecordView | None:
@@ -85,7 +81,7 @@ async def find_record(connection: AsyncConnection, record_id: UUID, scope: Scope
     claim = (
         await connection.execute(
             select(record_claim.c.school_id, record_claim.c.school_year).where(
-                record_claim.c.record_id == record_id, _within(scope, record_claim.c.school_id)
+                record_claim.c.record_id == record_id, scope(record_claim.c.school_id)
             )
         )
     ).one_or_none()
@@ -112,12 +108,12 @@ async def pupil_records(connection: AsyncConnection, student_id: str, scope: Sco
     """
     keys = select(record.c.pupil_key).where(
         or_(record.c.student_code == student_id, record.c.pupil_key == f"id:{student_id}"),
-        _within(scope, record.c.school_id),
+        scope(record.c.school_id),
     )
     rows = await connection.execute(
         select(*_COLUMNS)
         .join(organisation, organisation.c.id == record.c.school_id)
-        .where(record.c.pupil_key.in_(keys), _within(scope, record.c.school_id))
+        .where(record.c.pupil_key.in_(keys), scope(record.c.school_id))
         .order_by(record.c.school_year, record.c.received_at, record.c.record_id)
     )
     return [RecordView(**row._mapping) for row in rows]  # noqa: SLF001 - as above

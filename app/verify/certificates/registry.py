@@ -210,3 +210,13 @@ def _entry(rows: Sequence[Row[*tuple[Any, ...]]]) -> CertificateEntry:
             for row in rows
         ),
     )
+
+
+async def hold_still(connection: AsyncConnection, fingerprints: Collection[str]) -> None:
+    """Let no decision about these certificates commit before the caller's transaction ends."""
+    await connection.execute(
+        select(certificate.c.id)
+        .where(certificate.c.fingerprint.in_(sorted(fingerprints)))
+        .order_by(certificate.c.id)
+        .with_for_update(read=True)
+    )

@@ -1,0 +1,35 @@
+"""What is measured while the service runs; served at /metrics. No label ever holds what a caller sent."""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The instruments of one service, in a registry of their own."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    seconds: Histogram
+    waiting: Gauge
+    leased: Gauge
+    stuck: Gauge
+    oldest: Gauge
+
+
+def new_measures() -> Measures:
+    """Make the instruments."""
+    registry = CollectorRegistry()
+    labels = ["method", "route", "status"]
+    return Measures(
+        registry=registry,
+        requests=Counter("hocba_http_requests", "Requests answered", labels, registry=registry),
+        seconds=Histogram(
+            "hocba_http_request_seconds", "Time to the end of the answer", ["route"], registry=registry
+        ),
+        waiting=Gauge("hocba_jobs_waiting", "Jobs that no worker has yet", registry=registry),
+        leased=Gauge("hocba_jobs_leased", "Jobs that a worker has", registry=registry),
+        stuck=Gauge("hocba_jobs_stuck", "Jobs given up until an operator acts", registry=registry),
+        oldest=Gauge("hocba_jobs_oldest_seconds", "Age of the oldest waiting job", registry=registry),
+    )

@@ -1,0 +1,231 @@
+"""Records over HTTP: what is known of one, its verified bytes, its receipt, one pupil's years."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.actors import Actor
+from app.api.deps import Connection, Reader, Service, ServiceState
+from app.api.scope import scope_of, uuid_of
+from app.audit import AuditTag, record_act
+from app.errors import DomainError
+from app.ids import hex32
+from app.ingest.answers import record_receipt
+from app.ingest.package import school_year_of
+from app.records import (
+    EventView,
+    RecordEventKind,
+    RecordStatus,
+    RecordView,
+    SignatureView,
+    events_of,
+    find_record,
+    pupil_records,
+    read_xml,
+    signatures_of,
+    status_of,
+)
+
+router = APIRouter(prefix="/api/v1", tags=["records"])
+
+RecordId = Annotated[str, Path(max_length=40, description="Mã tra cứu: UUID / look-up code")]
+XML = "application/xml"
+
+
+class EventOut(BaseModel):
+    """One thing that happened to a record."""
+
+    kind: RecordEventKind
+    at: datetime
+    facts: dict[str, str]
+
+    @classmethod
+    def of(cls, event: EventView) -> Self:
+        """Write an event out."""
+        return cls(kind=event.kind, at=event.at, facts=event.facts)
+
+
+class SignatureOut(BaseModel):
+    """One signature, as it was judged when the record was made."""
+
+    position: int
+    role: str
+    indication: str
+    fingerprint: str | None
+    subject: str | None
+    signed_at: datetime | None
+    algorithm: str | None
+
+    @classmethod
+    def of(cls, signature: SignatureView) -> Self:
+        """Write a signature out."""
+        return cls(**{name: getattr(signature, name) for name in cls.model_fields})
+
+
+class RecordHead(BaseModel):
+    """A record without what only its document tells; no sensitive field is here."""
+
+    record_id: str
+    school_code: str
+    school_year: str
+    level: str
+    grade: int
+    class_name: str
+    student_id: str
+    full_name: str
+    status: RecordStatus
+    is_completed: bool
+    is_digitised: bool
+    replaces: str | None
+    issued_on: date
+    received_at: datetime
+    package_id: str
+    position: int
+    content_sha256: str
+    xml_sha256: str
+    schema_version: str
+    circular: str
+    policy_version: str
+
+    @classmethod
+    def of(cls, view: RecordView, status: RecordStatus) -> Self:
+        """Write a record's head out."""
+        return cls(
+            record_id=hex32(view.record_id),
+            school_code=view.school_code,
+            school_year=school_year_of(view.school_year),
+            level=view.level,
+            grade=view.grade,
+            class_name=view.class_name,
+            student_id=view.student_code,
+            full_name=view.full_name,
+            status=status,
+            is_completed=view.is_completed,
+            is_digitised=view.is_digitised,
+            replaces=None if view.replaces is None else hex32(view.replaces),
+            issued_on=view.issued_on,
+            received_at=view.received_at,
+            package_id=hex32(view.package_id),
+            position=view.position,
+            content_sha256=view.content_sha256.hex(),
+            xml_sha256=view.xml_sha256.hex(),
+            schema_version=view.format_version,
+            circular=view.circular,
+            policy_version=view.policy_version,
+        )
+
+
+class RecordOut(RecordHead):
+    """A record with its history and its signatures."""
+
+    events: list[EventOut]
+    signatures: list[SignatureOut]
+
+
+class PupilOut(BaseModel):
+    """All school years of one pupil, oldest first."""
+
+    student_id: str
+    records: list[RecordHead]
+
+
+async def _find(
+    connection: AsyncConnection, actor: Actor, record_id: str, service: ServiceState, part: str
+) -> RecordView:
+    """Find a record in the caller's scope (else QH-005) and note in the audit log who looked at what."""
+    now = service.clock()
+    view = await find_record(connection, uuid_of(record_id, "record_id"), scope_of(actor, now))
+    if view is None:
+        raise DomainError("QH-005")
+    await record_act(
+        connection,
+        now=now,
+        actor=actor,
+        tag=AuditTag.RECORD_READ,
+        subject=f"record:{hex32(view.record_id)}",
+        school_id=view.school_id,
+        facts={"part": part},
+    )
+    return view
+
+
+async def _head(
+    connection: AsyncConnection, view: RecordView, now: datetime
+) -> tuple[RecordHead, Sequence[EventView]]:
+    events = await events_of(connection, view)
+    status = status_of([(event.kind, event.at) for event in events], as_of=now)
+    return RecordHead.of(view, status or RecordStatus.ISSUED), events
+
+
+@router.get("/records/{record_id}", summary="Một học bạ / One record")
+async def read(connection: Connection, service: Service, actor: Reader, record_id: RecordId) -> RecordOut:
+    """Give a record's status, history and signatures."""
+    view = await _find(connection, actor, record_id, service, "head")
+    head, events = await _head(connection, view, service.clock())
+    return RecordOut(
+        **head.model_dump(),
+        events=[EventOut.of(event) for event in events],
+        signatures=[SignatureOut.of(signature) for signature in await signatures_of(connection, view)],
+    )
+
+
+@router.get(
+    "/records/{record_id}/xml",
+    summary="XML đã ký, như đã kiểm tra / The signed XML as verified",
+    response_class=Response,
+    responses={200: {"content": {XML: {}}}},
+)
+async def xml(connection: Connection, service: Service, actor: Reader, record_id: RecordId) -> Response:
+    """Give the very bytes that were verified; they verify alone with any XMLDSig tool."""
+    view = await _find(connection, actor, record_id, service, "xml")
+    headers = {"Content-Disposition": f'attachment; filename="{hex32(view.record_id)}.xml"'}
+    return Response(await read_xml(connection, view), media_type=XML, headers=headers)
+
+
+@router.get(
+    "/records/{record_id}/receipt",
+    summary="Biên nhận đã ký / The signed receipt",
+    response_class=Response,
+    responses={200: {"content": {"application/jose": {}}}},
+)
+async def receipt(connection: Connection, service: Service, actor: Reader, record_id: RecordId) -> Response:
+    """Give the receipt of the record's acceptance: a compact JWS that verifies offline."""
+    view = await _find(connection, actor, record_id, service, "receipt")
+    jws = await record_receipt(
+        connection, school_id=view.school_id, school_year=view.school_year, record_id=view.record_id
+    )
+    if jws is None:
+        raise DomainError("QH-005")
+    return Response(jws, media_type="application/jose")
+
+
+@router.get("/students/{student_id}/records", summary="Các năm học của một học sinh / One pupil's years")
+async def pupil(
+    connection: Connection,
+    service: Service,
+    actor: Reader,
+    student_id: Annotated[
+        str,
+        Path(pattern=r"^[0-9A-Za-z]{1,20}$", description="Mã học sinh hoặc số định danh / pupil code or id"),
+    ],
+) -> PupilOut:
+    """Give all years of one pupil that the caller may read, linked by the pupil's identity."""
+    now = service.clock()
+    views = await pupil_records(connection, student_id, scope_of(actor, now))
+    if not views:
+        raise DomainError("QH-005")
+    for view in views:
+        await record_act(
+            connection,
+            now=now,
+            actor=actor,
+            tag=AuditTag.PUPIL_READ,
+            subject=f"record:{hex32(view.record_id)}",
+            school_id=view.school_id,
+        )
+    heads = [(await _head(connection, view, now))[0] for view in views]
+    return PupilOut(student_id=views[-1].student_code, records=heads)

@@ -1,0 +1,110 @@
+"""What an operator runs on the machine: the service, its worker, the schema, the keys."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.actors import System
+from app.audit import AuditTag, record_act
+from app.cli.running import Part, SchemaError, notice, open_database, serve, service_url
+from app.clock import system_clock
+from app.db import open_engine, transaction
+from app.jobs import revive
+from app.keys import add_key
+from app.logs import configure_logs
+from app.postgres import PostgresUnavailableError
+from app.schema import current_revision, upgrade_schema
+from app.settings import Settings
+
+commands = typer.Typer()
+db = typer.Typer(help="Lược đồ cơ sở dữ liệu / the database's schema", no_args_is_help=True)
+keys = typer.Typer(help="Khóa ký của dịch vụ / the service's signing keys", no_args_is_help=True)
+jobs = typer.Typer(help="Hàng đợi xử lý / the queue", no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Thư mục dữ liệu / data folder")]
+
+
+def settings_with(**given: object) -> Settings:
+    """Read the settings; what the command line gives stands above the environment."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+@commands.command("serve")
+def serve_command(
+    role: Annotated[Part, typer.Option(help="all | api | worker")] = Part.ALL,
+    host: Annotated[str | None, typer.Option(help="Địa chỉ lắng nghe / address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Cổng / port")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Chạy dịch vụ (API và worker) cho tới khi bị dừng / Run the service until it is stopped."""
+    _run(settings_with(host=host, port=port, data_dir=data_dir), role)
+
+
+@commands.command("worker")
+def worker_command(data_dir: DataDir = None) -> None:
+    """Chỉ chạy worker / Run a worker alone, beside others."""
+    _run(settings_with(data_dir=data_dir), Part.WORKER)
+
+
+def _run(settings: Settings, part: Part) -> None:
+    configure_logs(settings.log_level, settings.log_format)
+    try:
+        with open_database(settings) as owner_url:
+            asyncio.run(serve(settings, owner_url, part))
+    except (PostgresUnavailableError, SchemaError, OSError) as error:
+        notice(str(error))
+        raise typer.Exit(1) from error
+
+
+@db.command("upgrade")
+def upgrade(data_dir: DataDir = None) -> None:
+    """Đưa lược đồ lên bản mới nhất / Bring the schema to the newest revision."""
+    settings = settings_with(data_dir=data_dir)
+    with open_database(settings) as owner_url:
+        asyncio.run(upgrade_schema(owner_url))
+        typer.echo(asyncio.run(current_revision(owner_url)))
+
+
+@keys.command("rotate")
+def rotate(data_dir: DataDir = None) -> None:
+    """Tạo khóa ký mới, dùng từ lần khởi động sau / Make a new signing key, used from the next start on."""
+    settings = settings_with(data_dir=data_dir)
+    settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kid = add_key(settings.keys, system_clock())
+    with open_database(settings) as owner_url:
+        asyncio.run(_record_rotation(service_url(settings, owner_url), kid))
+    typer.echo(kid)
+
+
+async def _record_rotation(url: str, kid: str) -> None:
+    engine = open_engine(url, pool_size=2)
+    try:
+        async with transaction(engine) as connection:
+            await record_act(
+                connection,
+                now=system_clock(),
+                actor=System(id="operator"),
+                tag=AuditTag.KEY_ROTATED,
+                subject=kid,
+            )
+    finally:
+        await engine.dispose()
+
+
+@jobs.command("retry")
+def retry(data_dir: DataDir = None) -> None:
+    """Chạy lại các việc bị dừng do lỗi / Try the jobs again that were given up."""
+    settings = settings_with(data_dir=data_dir)
+    with open_database(settings) as owner_url:
+        typer.echo(asyncio.run(_revive(service_url(settings, owner_url))))
+
+
+async def _revive(url: str) -> int:
+    engine = open_engine(url, pool_size=2)
+    try:
+        async with transaction(engine) as connection:
+            return await revive(connection)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,131 @@
+"""Starting and stopping: the database, the HTTP server and the worker of one process."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from enum import StrEnum
+
+import typer
+import uvicorn
+
+from app.api.deps import ServiceState
+from app.main import create_app, create_worker, open_service
+from app.postgres import EmbeddedPostgres, running_server
+from app.postgres.databases import ensure_database
+from app.schema import current_revision, head_revision, upgrade_schema
+from app.settings import Settings
+
+DATABASE = "hocba"
+
+
+class Part(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    API = "api"
+    WORKER = "worker"
+
+
+class SchemaError(Exception):
+    """The database's schema is not the one this program needs."""
+
+
+def notice(text: str) -> None:
+    """Tell the operator something on the way."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[str]:
+    """Give the address of the database, as its owner.
+
+    It is the one that HOCBA_DATABASE_URL names; else the embedded one, started here and stopped at the end,
+    unless another process runs it already on the same data folder.
+    """
+    if settings.database_url is not None:
+        yield (settings.migration_url or settings.database_url).get_secret_value()
+        return
+    folder = settings.data_dir / "postgres"
+    running = running_server(folder) if folder.exists() else None
+    if running is not None:
+        yield running.sqlalchemy_url(DATABASE)
+        return
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = EmbeddedPostgres(folder, binaries=settings.pg_bin, pg_user=settings.pg_user, notice=notice)
+    with server:
+        asyncio.run(ensure_database(server.dsn("postgres"), DATABASE))
+        yield server.sqlalchemy_url(DATABASE)
+
+
+def service_url(settings: Settings, owner_url: str) -> str:
+    """Give the address that the service itself uses: its own where one is set."""
+    return owner_url if settings.database_url is None else settings.database_url.get_secret_value()
+
+
+async def prepare_schema(settings: Settings, owner_url: str) -> None:
+    """Bring the embedded database up to date; an external one is only checked, its owner decides when."""
+    if settings.database_url is None:
+        await upgrade_schema(owner_url)
+        return
+    found, needed = await current_revision(owner_url), head_revision()
+    if found != needed:
+        raise SchemaError(
+            f"Lược đồ CSDL đang ở bản {found or '-'}, cần {needed}: chạy `hocba db upgrade` / "
+            f"The schema is at {found or 'none'}, {needed} is needed: run `hocba db upgrade`"
+        )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the process's signals stop all its parts together."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, url: str, part: Part) -> AsyncIterator[ServiceState]:
+    """Run the asked parts while the block lasts; then stop taking, finish what was begun, and close."""
+    async with open_service(settings, url) as service, asyncio.TaskGroup() as group:
+        worker = create_worker(service) if part is not Part.API else None
+        server = _Server(_uvicorn(settings, service)) if part is not Part.WORKER else None
+        if worker:
+            group.create_task(worker.run())
+        serving = group.create_task(server.serve()) if server else None
+        try:
+            while server and not server.started:
+                if serving and serving.done():
+                    raise OSError(f"cannot listen on {settings.host}:{settings.port}")
+                await asyncio.sleep(0.02)
+            yield service
+        finally:
+            if server:
+                server.should_exit = True
+            if worker:
+                worker.stop()
+
+
+def _uvicorn(settings: Settings, service: ServiceState) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(service),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=30,
+    )
+
+
+async def serve(settings: Settings, owner_url: str, part: Part) -> None:
+    """Run until SIGINT or SIGTERM."""
+    await prepare_schema(settings, owner_url)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for word in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(word, stop.set)
+    async with running_service(settings, service_url(settings, owner_url), part):
+        notice(f"hocba ({part}) — {settings.address if part is not Part.WORKER else 'worker'}")
+        await stop.wait()

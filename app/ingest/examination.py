@@ -1,0 +1,118 @@
+"""What a package's bytes alone say: unpacked, told apart, conformant or not, signatures computed.
+
+Pure and heavy: it runs off the event loop. The ladder is climbed here rung by rung, and what falls off a rung
+carries every reason with it: received, opened, conformant, and verified as far as mathematics goes.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from lxml import etree
+
+from app.findings import Finding
+from app.formats.profile import Envelope, FormatProfile, TranscriptFacts
+from app.ingest.conformance import ConformantTranscript, check_item
+from app.ingest.envelope import OuterFields, check_envelope, unpack
+from app.ingest.limits import Limits
+from app.ingest.splitting import OpenedPackage, TranscriptPiece, split
+from app.verify.chain import fingerprint_of
+from app.verify.policy import AcceptancePolicy
+from app.verify.signature import check_signatures
+from app.verify.verdict import SignatureCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExaminedItem:
+    """One transcript after everything that its bytes alone can tell.
+
+    Attributes:
+        xml: the bytes that were verified, standing alone.
+        facts: what the content says; None where it is not conformant.
+        checks: each signature's own answer; none where the layout is unknown.
+        content_sha256: of the signed content in exclusive canonical form.
+    """
+
+    position: int
+    record_id: UUID | None
+    xml: bytes
+    format_version: str
+    facts: TranscriptFacts | None
+    checks: tuple[SignatureCheck, ...]
+    content_sha256: bytes | None
+    xml_sha256: bytes | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """A package after everything that its bytes alone can tell; ``findings`` refuse it as a whole."""
+
+    findings: tuple[Finding, ...]
+    envelope: Envelope | None
+    items: tuple[ExaminedItem, ...]
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """The certificates that signed anywhere in the package."""
+        return frozenset(
+            fingerprint_of(check.certificate)
+            for item in self.items
+            for check in item.checks
+            if check.certificate is not None
+        )
+
+
+def examine(
+    payload: bytes, outer: OuterFields, profile: FormatProfile, limits: Limits, acceptance: AcceptancePolicy
+) -> Examination:
+    """Examine a package's gzip; nothing is looked up and nothing is stored."""
+    xml = unpack(payload, limits)
+    if isinstance(xml, Finding):
+        return _refused(xml)
+    opened = split(xml, profile, limits)
+    if not isinstance(opened, OpenedPackage):
+        return _refused(*opened)
+    differences = check_envelope(outer, opened.envelope)
+    if differences:
+        return _refused(*differences, envelope=opened.envelope)
+    return Examination(
+        findings=(),
+        envelope=opened.envelope,
+        items=tuple(_examine(piece, profile, opened.envelope, limits, acceptance) for piece in opened.pieces),
+    )
+
+
+def _refused(*findings: Finding, envelope: Envelope | None = None) -> Examination:
+    return Examination(findings=findings, envelope=envelope, items=())
+
+
+def _examine(
+    piece: TranscriptPiece,
+    profile: FormatProfile,
+    envelope: Envelope,
+    limits: Limits,
+    acceptance: AcceptancePolicy,
+) -> ExaminedItem:
+    checked = check_item(piece, profile, envelope, limits)
+    if not isinstance(checked, ConformantTranscript):
+        return ExaminedItem(
+            position=piece.position, record_id=None, xml=b"", format_version=profile.version, facts=None,
+            checks=(), content_sha256=None, xml_sha256=None, findings=checked.findings,
+        )  # fmt: skip
+    return ExaminedItem(
+        position=piece.position,
+        record_id=checked.facts.record_id,
+        xml=checked.xml,
+        format_version=profile.version,
+        facts=checked.facts,
+        checks=check_signatures(checked.layout, acceptance),
+        content_sha256=_content_digest(checked.layout.content),
+        xml_sha256=hashlib.sha256(checked.xml).digest(),
+        findings=checked.warnings,
+    )
+
+
+def _content_digest(content: etree._Element) -> bytes:
+    octets = etree.tostring(content, method="c14n", exclusive=True, with_comments=False, with_tail=False)
+    return hashlib.sha256(octets).digest()

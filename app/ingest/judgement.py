@@ -1,0 +1,208 @@
+"""The answer for each transcript, from what was examined, who signed, and what the ledger already holds.
+
+Pure: it decides on facts that were fetched for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from app.findings import Finding, finding, has_errors
+from app.ids import hex32
+from app.ingest.examination import ExaminedItem
+from app.ingest.package import ItemState, school_year_of
+from app.records import Clash, Entry, SignatureView
+from app.verify.chain import TrustList
+from app.verify.policy import AcceptancePolicy
+from app.verify.signer_policy import SignerRules
+from app.verify.signers import Entries, judge
+from app.verify.verdict import Indication, SignerSummary, Verdict
+
+_CLASH_CODES: Final[Mapping[Clash, str]] = {
+    Clash.CODE_TAKEN: "TR-012",
+    Clash.PUPIL_HAS_RECORD: "TR-013",
+    Clash.PUPIL_HAS_RECORD_ELSEWHERE: "TR-014",
+    Clash.REPLACED_NOT_STANDING: "TR-015",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a package comes from: the school as registered, and when it was taken in charge."""
+
+    package_id: UUID
+    school_id: int
+    school_code: str
+    province_code: str
+    school_is_public: bool
+    school_year: int
+    received_at: datetime
+    is_atomic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer for one transcript.
+
+    Attributes:
+        state: accepted, rejected with at least one error, or held.
+        findings: everything found, errors and warnings.
+        entry: what is appended to the ledger; there exactly for newly accepted ones.
+        is_repeat: the same content is recorded already; the answer is the one given then.
+    """
+
+    position: int
+    state: ItemState
+    findings: tuple[Finding, ...]
+    record_id: UUID | None
+    content_sha256: bytes | None
+    xml_sha256: bytes | None
+    verdict: Verdict | None
+    entry: Entry | None = None
+    is_repeat: bool = False
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of all findings, each once, in order."""
+        return list(dict.fromkeys(found.code for found in self.findings))
+
+
+def weigh(
+    items: Sequence[ExaminedItem],
+    origin: Origin,
+    *,
+    entries: Entries,
+    trust: TrustList,
+    rules: SignerRules,
+    acceptance: AcceptancePolicy,
+) -> list[Outcome]:
+    """Judge the signers of each item and give its outcome, before the ledger is asked."""
+    return [
+        _weigh(item, origin, entries=entries, trust=trust, rules=rules, acceptance=acceptance)
+        for item in items
+    ]
+
+
+def _weigh(
+    item: ExaminedItem,
+    origin: Origin,
+    *,
+    entries: Entries,
+    trust: TrustList,
+    rules: SignerRules,
+    acceptance: AcceptancePolicy,
+) -> Outcome:
+    verdict = None
+    findings = list(item.findings)
+    if item.facts is not None:
+        verdict = judge(
+            item.checks,
+            people=item.facts.people,
+            entries=entries,
+            school_code=origin.school_code,
+            trust=trust,
+            policy=rules.select(
+                province=origin.province_code,
+                level=item.facts.level,
+                school_year=item.facts.school_year,
+                is_digitised=item.facts.is_digitised,
+                school_is_public=origin.school_is_public,
+            ),
+            acceptance=acceptance,
+            received_at=origin.received_at,
+        )
+        findings += verdict.findings
+    state = _state(item, verdict)
+    return Outcome(
+        position=item.position,
+        state=state,
+        findings=tuple(findings),
+        record_id=item.record_id,
+        content_sha256=item.content_sha256,
+        xml_sha256=item.xml_sha256,
+        verdict=verdict,
+        entry=_entry(item, origin, verdict) if state is ItemState.ACCEPTED and verdict else None,
+    )
+
+
+def _state(item: ExaminedItem, verdict: Verdict | None) -> ItemState:
+    if verdict is None or has_errors(item.findings) or verdict.indication is Indication.FAILED:
+        return ItemState.REJECTED
+    return ItemState.HELD if verdict.indication is Indication.INDETERMINATE else ItemState.ACCEPTED
+
+
+def _entry(item: ExaminedItem, origin: Origin, verdict: Verdict) -> Entry:
+    assert item.facts is not None
+    assert item.content_sha256 is not None
+    return Entry(
+        school_id=origin.school_id,
+        school_year=origin.school_year,
+        package_id=origin.package_id,
+        position=item.position,
+        facts=item.facts,
+        xml=item.xml,
+        content_sha256=item.content_sha256,
+        format_version=item.format_version,
+        policy_version=verdict.policy_version,
+        signatures=tuple(_signature(signer) for signer in verdict.signers),
+        received_at=origin.received_at,
+    )
+
+
+def _signature(signer: SignerSummary) -> SignatureView:
+    return SignatureView(
+        position=signer.position,
+        role=signer.role,
+        indication=signer.indication,
+        fingerprint=signer.fingerprint,
+        subject=signer.subject,
+        signed_at=signer.signing_time,
+        algorithm=signer.algorithm,
+    )
+
+
+def settle_clashes(
+    outcomes: Sequence[Outcome], clashes: Mapping[int, tuple[Clash, UUID]], origin: Origin
+) -> list[Outcome]:
+    """Hold accepted outcomes against the ledger, then apply all-or-nothing where it was asked for."""
+    settled = [
+        _against_ledger(outcome, *clashes[outcome.position], origin)
+        if outcome.position in clashes
+        else outcome
+        for outcome in outcomes
+    ]
+    return _all_or_nothing(settled) if origin.is_atomic else settled
+
+
+def _against_ledger(outcome: Outcome, clash: Clash, other: UUID, origin: Origin) -> Outcome:
+    if clash is Clash.REPEATED:
+        return replace(outcome, is_repeat=True, entry=None)
+    assert outcome.entry is not None
+    facts: dict[str, str] = {}
+    if clash in {Clash.PUPIL_HAS_RECORD, Clash.PUPIL_HAS_RECORD_ELSEWHERE}:
+        facts = {"school_year": school_year_of(origin.school_year), "level": outcome.entry.facts.level}
+    if clash is not Clash.PUPIL_HAS_RECORD_ELSEWHERE:
+        facts["record_id"] = hex32(other)
+    reason = Finding(code=_CLASH_CODES[clash], facts=facts)
+    return replace(outcome, state=ItemState.REJECTED, findings=(*outcome.findings, reason), entry=None)
+
+
+def _all_or_nothing(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """One refusal refuses all; short of that, one that has to wait makes all wait."""
+    states = {outcome.state for outcome in outcomes}
+    if ItemState.REJECTED in states:
+        reason = finding("TR-016")
+        return [
+            outcome
+            if outcome.state is ItemState.REJECTED or outcome.is_repeat
+            else replace(outcome, state=ItemState.REJECTED, findings=(*outcome.findings, reason), entry=None)
+            for outcome in outcomes
+        ]
+    if ItemState.HELD in states:
+        return [
+            outcome if outcome.is_repeat else replace(outcome, state=ItemState.HELD, entry=None)
+            for outcome in outcomes
+        ]
+    return list(outcomes)

@@ -1,0 +1,324 @@
+"""The story of one package after it was taken in charge: examine, ask who signed, judge, record, answer.
+
+Everything that an answer consists of (records, events, receipts, findings, the end of the job) commits in
+one transaction; a worker that dies before it leaves nothing, and the package is judged again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app import jobs
+from app.actors import System
+from app.audit import AuditTag, record_act
+from app.clock import Clock
+from app.db import move, transaction
+from app.findings import Finding, finding
+from app.formats.registry import profile_for, versions
+from app.ids import hex32, uuid7
+from app.ingest.envelope import OuterFields
+from app.ingest.examination import Examination, examine
+from app.ingest.intake import Submission
+from app.ingest.judgement import Origin, Outcome, settle_clashes, weigh
+from app.ingest.limits import Limits
+from app.ingest.package import JUDGE_PACKAGE, PACKAGE_LIFE, ItemState, PackageState, school_year_of
+from app.ingest.reply import write_findings, write_outcomes
+from app.ingest.tables import item, item_event, package, package_event, package_progress
+from app.jobs import Job
+from app.keys import KeyRing
+from app.offload import Offload
+from app.organisations.tables import organisation
+from app.records import append, find_clashes, hold_places
+from app.verify.certificates.anchors import trust_list
+from app.verify.certificates.registry import entries_for, hold_still
+from app.verify.policy import AcceptancePolicy
+from app.verify.signer_policy import SignerRules
+from app.verify.signers import Entries
+
+MAX_TRIES: Final = 5
+
+
+class _TakenMeanwhileError(Exception):
+    """What the judgement rested on has changed before it could commit: undo, and judge on what is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What judging needs, made once by the composition root."""
+
+    engine: AsyncEngine
+    clock: Clock
+    keys: KeyRing
+    offload: Offload
+    limits: Limits
+    acceptance: AcceptancePolicy
+    rules: SignerRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """A judgement that was not recorded."""
+
+    findings: tuple[Finding, ...]
+    items: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Received:
+    """A package as it is stored, and how far its judgement has come."""
+
+    origin: Origin
+    schema_version: str
+    payload: bytes
+    is_answered: bool
+    held: frozenset[int]
+    turn: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """The outcomes, and the registered certificates they rest on."""
+
+    fingerprints: frozenset[str]
+    entries: Entries
+    outcomes: Sequence[Outcome]
+
+
+async def judge_package(bench: Bench, job: Job, worker: str) -> None:
+    """Judge a package and answer for every item, or settle the items that were held.
+
+    Judging the same package again changes nothing: an answered one only loses its job.
+    """
+    assert job.school_id is not None
+    assert job.ref is not None
+    received = await _take_up(bench, job.school_id, job.ref, worker)
+    if received.is_answered and not received.held:
+        async with transaction(bench.engine) as connection:
+            await jobs.finish(connection, job, worker=worker)
+        return
+    examination = await _examine(bench, received.origin, received.schema_version, received.payload)
+    positions = received.held if received.is_answered else None
+    for attempt in range(1, MAX_TRIES + 1):
+        judged = await _judge(bench, received.origin, examination, positions)
+        try:
+            async with transaction(bench.engine) as connection:
+                await _commit(bench, connection, received, examination, judged)
+                await jobs.finish(connection, job, worker=worker)
+        except _TakenMeanwhileError:
+            if attempt == MAX_TRIES:
+                raise
+        else:
+            return
+
+
+async def settle_held(bench: Bench, job: Job, worker: str) -> None:
+    """Queue every package of a school that has held items, because something they await was decided."""
+    async with transaction(bench.engine) as connection:
+        held = await connection.execute(
+            select(item.c.package_id)
+            .where(item.c.school_id == job.school_id, item.c.state == ItemState.HELD)
+            .distinct()
+        )
+        for package_id in held.scalars():
+            await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=job.school_id, ref=package_id)
+        await jobs.finish(connection, job, worker=worker)
+
+
+async def preview(bench: Bench, submission: Submission) -> Preview:
+    """Give the judgement that a package would have now; nothing is stored."""
+    async with transaction(bench.engine) as connection:
+        school = (
+            await connection.execute(select(organisation).where(organisation.c.id == submission.school_id))
+        ).one()
+    origin = Origin(
+        package_id=submission.package_id,
+        school_id=submission.school_id,
+        school_code=school.code,
+        province_code=school.province_code,
+        school_is_public=school.is_public,
+        school_year=submission.school_year,
+        received_at=bench.clock(),
+        is_atomic=submission.is_atomic,
+    )
+    examination = await _examine(bench, origin, submission.schema_version, submission.payload)
+    judged = await _judge(bench, origin, examination, None)
+    return Preview(findings=examination.findings, items=tuple(judged.outcomes))
+
+
+async def _take_up(bench: Bench, school_id: int, package_id: UUID, worker: str) -> _Received:
+    """Read a package, with how far its judgement has come, and note that it is being processed."""
+    async with transaction(bench.engine) as connection:
+        row = (
+            await connection.execute(
+                select(
+                    package,
+                    package_progress.c.state,
+                    organisation.c.code,
+                    organisation.c.province_code,
+                    organisation.c.is_public,
+                )
+                .join(
+                    package_progress,
+                    (package_progress.c.school_id == package.c.school_id)
+                    & (package_progress.c.package_id == package.c.package_id),
+                )
+                .join(organisation, organisation.c.id == package.c.school_id)
+                .where(package.c.school_id == school_id, package.c.package_id == package_id)
+            )
+        ).one()
+        origin = Origin(
+            package_id=package_id,
+            school_id=school_id,
+            school_code=row.code,
+            province_code=row.province_code,
+            school_is_public=row.is_public,
+            school_year=row.school_year,
+            received_at=row.received_at,
+            is_atomic=row.is_atomic,
+        )
+        if row.state == PackageState.RECEIVED:
+            await _move(
+                bench,
+                connection,
+                origin,
+                source=PackageState.RECEIVED,
+                target=PackageState.PROCESSING,
+                actor=worker,
+            )
+        held, turn = await _rounds(connection, origin)
+        return _Received(
+            origin=origin,
+            schema_version=row.schema_version,
+            payload=row.payload,
+            is_answered=row.state == PackageState.ANSWERED,
+            held=held,
+            turn=turn,
+        )
+
+
+async def _rounds(connection: AsyncConnection, origin: Origin) -> tuple[frozenset[int], int]:
+    """Give the positions still held, and the number of the round of judgement that comes now (from 1)."""
+    held = await connection.execute(
+        select(item.c.position).where(
+            item.c.school_id == origin.school_id,
+            item.c.school_year == origin.school_year,
+            item.c.package_id == origin.package_id,
+            item.c.state == ItemState.HELD,
+        )
+    )
+    last = await connection.execute(
+        select(func.max(item_event.c.round)).where(
+            item_event.c.school_id == origin.school_id,
+            item_event.c.school_year == origin.school_year,
+            item_event.c.package_id == origin.package_id,
+        )
+    )
+    return frozenset(held.scalars()), (last.scalar_one() or 0) + 1
+
+
+async def _move(
+    bench: Bench,
+    connection: AsyncConnection,
+    origin: Origin,
+    *,
+    source: PackageState,
+    target: PackageState,
+    actor: str,
+    **values: object,
+) -> None:
+    PACKAGE_LIFE.check(source, target)
+    key = {"school_id": origin.school_id, "package_id": origin.package_id}
+    await move(connection, package_progress, key, source=source, target=target, **values)
+    await connection.execute(
+        insert(package_event).values(
+            **key, id=uuid7(bench.clock()), source=source, target=target, actor=actor
+        )
+    )
+
+
+async def _examine(bench: Bench, origin: Origin, schema_version: str, payload: bytes) -> Examination:
+    profile = profile_for(schema_version)
+    if profile is None:
+        unknown = finding("DD-043", sent=schema_version, header=", ".join(versions()))
+        return Examination(findings=(unknown,), envelope=None, items=())
+    outer = OuterFields(
+        package_id=origin.package_id,
+        school_code=origin.school_code,
+        school_year=school_year_of(origin.school_year),
+        schema_version=schema_version,
+    )
+    return await bench.offload.run(examine, payload, outer, profile, bench.limits, bench.acceptance)
+
+
+async def _judge(
+    bench: Bench, origin: Origin, examination: Examination, positions: frozenset[int] | None
+) -> _Judged:
+    """Judge the items of an examined package (all, or those at some positions) on what is known now."""
+    async with transaction(bench.engine) as connection:
+        entries = await entries_for(connection, examination.fingerprints)
+        trust = await trust_list(connection)
+    outcomes = await bench.offload.run(
+        weigh,
+        [i for i in examination.items if positions is None or i.position in positions],
+        origin,
+        entries=entries,
+        trust=trust,
+        rules=bench.rules,
+        acceptance=bench.acceptance,
+    )
+    async with transaction(bench.engine) as connection:
+        clashes = await find_clashes(connection, [o.entry for o in outcomes if o.entry is not None])
+    return _Judged(
+        fingerprints=examination.fingerprints,
+        entries=entries,
+        outcomes=settle_clashes(outcomes, clashes, origin),
+    )
+
+
+async def _commit(
+    bench: Bench,
+    connection: AsyncConnection,
+    received: _Received,
+    examination: Examination,
+    judged: _Judged,
+) -> None:
+    """Write everything that the answer consists of; what the judgement rested on must still hold."""
+    origin, now = received.origin, bench.clock()
+    await hold_still(connection, judged.fingerprints)
+    if await entries_for(connection, judged.fingerprints) != judged.entries:
+        raise _TakenMeanwhileError
+    entries = [outcome.entry for outcome in judged.outcomes if outcome.entry is not None]
+    if entries:
+        if not await hold_places(connection, entries):
+            raise _TakenMeanwhileError
+        await append(connection, entries, now=now)
+    await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, keys=bench.keys, now=now)
+    if received.is_answered:
+        return
+    await write_findings(connection, origin, {0: examination.findings}, turn=received.turn)
+    envelope = examination.envelope
+    await _move(
+        bench,
+        connection,
+        origin,
+        source=PackageState.PROCESSING,
+        target=PackageState.ANSWERED,
+        actor="system",
+        answered_at=func.clock_timestamp(),
+        total=len(judged.outcomes),
+        software_name=envelope and envelope.software_name,
+        software_version=envelope and envelope.software_version,
+    )
+    await record_act(
+        connection,
+        now=now,
+        actor=System(),
+        tag=AuditTag.PACKAGE_ANSWERED,
+        subject=f"package:{hex32(origin.package_id)}",
+        school_id=origin.school_id,
+        facts={"total": len(judged.outcomes), "recorded": len(entries)},
+    )

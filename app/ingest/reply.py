@@ -1,0 +1,173 @@
+"""Writing the answer down: items, findings, signed receipts, what happened, in the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Table, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db import move
+from app.findings import Finding
+from app.ingest.answers import record_receipt
+from app.ingest.judgement import Origin, Outcome
+from app.ingest.package import ItemState
+from app.ingest.receipts import ReceiptKind, answer
+from app.ingest.tables import finding, item, item_event, receipt
+from app.keys import KeyRing
+from app.verify.verdict import Verdict
+
+
+async def write_outcomes(
+    connection: AsyncConnection,
+    origin: Origin,
+    outcomes: Sequence[Outcome],
+    *,
+    turn: int,
+    keys: KeyRing,
+    now: datetime,
+) -> None:
+    """Write the answers of one round of judgement.
+
+    The first round inserts the items; a later one moves those that were held, and refuses (QH-020) where
+    somebody else has moved one meanwhile.
+    """
+    if turn == 1:
+        await _insert(connection, item, [_item_row(origin, outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            if outcome.state is not ItemState.HELD:
+                key = {**_key(origin), "position": outcome.position}
+                await move(
+                    connection, item, key, source=ItemState.HELD, target=outcome.state,
+                    is_repeat=outcome.is_repeat,
+                )  # fmt: skip
+    await _insert(connection, item_event, [_event_row(origin, outcome, turn) for outcome in outcomes])
+    await write_findings(
+        connection, origin, {outcome.position: outcome.findings for outcome in outcomes}, turn=turn
+    )
+    receipts = [
+        row
+        for outcome in outcomes
+        if (row := await _receipt_row(connection, origin, outcome, turn=turn, keys=keys, now=now)) is not None
+    ]
+    await _insert(connection, receipt, receipts)
+
+
+async def write_findings(
+    connection: AsyncConnection, origin: Origin, findings: Mapping[int, Sequence[Finding]], *, turn: int
+) -> None:
+    """Write findings by position; position 0 is the package as a whole."""
+    rows = [
+        {
+            **_key(origin),
+            "position": position,
+            "round": turn,
+            "sequence": sequence,
+            "code": found.code,
+            "severity": found.severity,
+            "xpath": found.xpath,
+            "line": found.line,
+            "value": found.value,
+            "facts": dict(found.facts),
+        }
+        for position, listed in findings.items()
+        for sequence, found in enumerate(listed, start=1)
+    ]
+    await _insert(connection, finding, rows)
+
+
+async def _insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    if rows:
+        await connection.execute(insert(table), rows)
+
+
+def _key(origin: Origin) -> dict[str, object]:
+    return {
+        "school_id": origin.school_id,
+        "school_year": origin.school_year,
+        "package_id": origin.package_id,
+    }
+
+
+def _item_row(origin: Origin, outcome: Outcome) -> Mapping[str, object]:
+    return {
+        **_key(origin),
+        "position": outcome.position,
+        "record_id": outcome.record_id,
+        "content_sha256": outcome.content_sha256,
+        "state": outcome.state,
+        "is_repeat": outcome.is_repeat,
+    }
+
+
+def _event_row(origin: Origin, outcome: Outcome, turn: int) -> Mapping[str, object]:
+    return {
+        **_key(origin),
+        "position": outcome.position,
+        "round": turn,
+        "target": outcome.state,
+        "verdict": None if outcome.verdict is None else _verdict_row(outcome.verdict),
+    }
+
+
+def _verdict_row(verdict: Verdict) -> Mapping[str, object]:
+    """Keep what was judged of each signature, refused ones too, without the names of persons."""
+    return {
+        "indication": verdict.indication,
+        "policy": verdict.policy_version,
+        "signers": [
+            {
+                "position": signer.position,
+                "role": signer.role,
+                "indication": signer.indication,
+                "fingerprint": signer.fingerprint,
+                "signed_at": signer.signing_time and signer.signing_time.isoformat(),
+                "algorithm": signer.algorithm,
+            }
+            for signer in verdict.signers
+        ],
+    }
+
+
+async def _receipt_row(
+    connection: AsyncConnection,
+    origin: Origin,
+    outcome: Outcome,
+    *,
+    turn: int,
+    keys: KeyRing,
+    now: datetime,
+) -> Mapping[str, object] | None:
+    """Sign the answer for one item; a repeat is given the receipt of the first time, a held one none yet."""
+    if outcome.state is ItemState.HELD:
+        return None
+    kind = ReceiptKind.ACCEPTANCE if outcome.state is ItemState.ACCEPTED else ReceiptKind.REFUSAL
+    jws = None
+    if outcome.is_repeat and outcome.record_id is not None:
+        jws = await record_receipt(
+            connection,
+            school_id=origin.school_id,
+            school_year=origin.school_year,
+            record_id=outcome.record_id,
+        )
+    return {
+        **_key(origin),
+        "position": outcome.position,
+        "round": turn,
+        "kind": kind,
+        "record_id": outcome.record_id,
+        "jws": jws
+        or answer(
+            keys,
+            kind=kind,
+            package_id=origin.package_id,
+            position=outcome.position,
+            school_code=origin.school_code,
+            record_id=outcome.record_id,
+            content_sha256=outcome.content_sha256,
+            xml_sha256=outcome.xml_sha256,
+            received_at=origin.received_at,
+            judged_at=now,
+            codes=outcome.codes,
+        ),
+    }

@@ -1,0 +1,124 @@
+"""The composition root: settings become an engine, keys, a judge's bench, an application and a worker."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+from fastapi import FastAPI
+
+from app.api import health, packages, problems, public, records, sessions
+from app.api.auth import Authenticator
+from app.api.deps import ServiceState
+from app.api.edge import Edge
+from app.api.measures import new_measures
+from app.api.oidc import OpenIdProvider
+from app.clock import Clock, system_clock
+from app.db import open_engine, transaction
+from app.ingest.limits import Limits
+from app.ingest.package import JUDGE_PACKAGE, SETTLE_HELD
+from app.ingest.process import Bench, judge_package, settle_held
+from app.ingest.receipts import ISSUER
+from app.keys import open_key_ring, publish
+from app.offload import Offload
+from app.settings import Settings
+from app.verify.policy import ACCEPTANCE
+from app.verify.signer_policy import SIGNER_RULES
+from app.worker import Handle, Worker
+
+ROUTERS: Final = (
+    public.router,
+    health.router,
+    sessions.router,
+    packages.router,
+    records.router,
+)
+VERSION: Final = "0.1.0"
+DESCRIPTION: Final = (
+    "Cơ sở dữ liệu học bạ số: tiếp nhận học bạ đã ký số từ phần mềm của nhà trường. / "
+    "The receiving side of Vietnam's digital school transcripts."
+)
+
+
+@asynccontextmanager
+async def open_service(
+    settings: Settings, database_url: str, *, clock: Clock = system_clock
+) -> AsyncIterator[ServiceState]:
+    """Make the service's parts on a database whose schema is in place; close them at the end.
+
+    Requests and judging have threads of their own, so that a large package never keeps the door waiting.
+    """
+    engine = open_engine(database_url, pool_size=settings.database_pool)
+    keys = open_key_ring(settings.keys, clock())
+    door, bench = Offload(2), Offload(settings.worker_threads)
+    try:
+        async with transaction(engine) as connection:
+            await publish(connection, keys)
+        yield ServiceState(
+            settings=settings,
+            engine=engine,
+            clock=clock,
+            keys=keys,
+            offload=door,
+            bench=Bench(
+                engine=engine,
+                clock=clock,
+                keys=keys,
+                offload=bench,
+                limits=_limits(settings),
+                acceptance=ACCEPTANCE,
+                rules=SIGNER_RULES,
+            ),
+            authenticator=Authenticator(
+                engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)
+            ),
+            measures=new_measures(),
+        )
+    finally:
+        door.close()
+        bench.close()
+        await engine.dispose()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        body_bytes=settings.max_body_bytes,
+        unpacked_bytes=settings.max_unpacked_bytes,
+        transcripts=settings.max_transcripts,
+        transcript_bytes=settings.max_transcript_bytes,
+    )
+
+
+def _provider(settings: Settings) -> OpenIdProvider | None:
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    return OpenIdProvider(issuer=settings.oidc_issuer, audience=settings.oidc_audience)
+
+
+def create_app(service: ServiceState) -> FastAPI:
+    """Make the HTTP application over the service's parts."""
+    app = FastAPI(
+        title="CSDL học bạ số",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    app.add_middleware(Edge, max_body_bytes=service.bench.limits.body_bytes, measures=service.measures)
+    return app
+
+
+def handles(bench: Bench) -> Mapping[str, Handle]:
+    """Say who does each kind of job."""
+    return {JUDGE_PACKAGE: partial(judge_package, bench), SETTLE_HELD: partial(settle_held, bench)}
+
+
+def create_worker(service: ServiceState) -> Worker:
+    """Make a worker over the service's parts."""
+    settings = service.settings
+    return Worker(service.engine, handles(service.bench), lease=settings.lease, batch=settings.worker_batch)
