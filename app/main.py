@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from app.api import health, packages, problems, public, records, sessions
+from app.api import certificates, health, packages, problems, public, records, sessions
 from app.api.auth import Authenticator
 from app.api.deps import ServiceState
 from app.api.edge import Edge
@@ -30,6 +30,7 @@ ROUTERS: Final = (
     public.router,
     health.router,
     sessions.router,
+    certificates.router,
     packages.router,
     records.router,
 )

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, insert, or_, select, update
+from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor, Role
@@ -117,17 +118,10 @@ async def create_account(
         raise DomainError("QH-057", organisation_code=draft.organisation_code)
     if belongs_to.kind not in ROLE_KINDS[draft.role]:
         raise DomainError("QH-053", role=draft.role, kind=belongs_to.kind)
-    taken = select(account.c.id).where(
-        or_(
-            account.c.username == draft.username,
-            account.c.external_subject == draft.external_subject,
-        )
-    )
-    if (await connection.execute(taken.limit(1))).first() is not None:
-        raise DomainError("QH-050", username=draft.username)
     account_id = uuid7(now)
-    await connection.execute(
-        insert(account).values(
+    inserted = await connection.execute(
+        insert(account)
+        .values(
             id=account_id,
             username=draft.username,
             password_hash=draft.password_hash,
@@ -136,7 +130,10 @@ async def create_account(
             role=draft.role,
             organisation_id=belongs_to.id,
         )
+        .on_conflict_do_nothing()
     )
+    if inserted.rowcount != 1:
+        raise DomainError("QH-050", username=draft.username)
     await record_act(
         connection,
         now=now,

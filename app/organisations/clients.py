@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
@@ -111,13 +112,16 @@ async def create_client(
     Refuses with QH-056 a client id that is taken or malformed, QH-057 a code that is no school's.
     """
     chosen = client_id or f"client-{secrets.token_hex(6)}"
-    taken = select(client.c.id).where(client.c.client_id == chosen)
-    if _CLIENT_ID.fullmatch(chosen) is None or (await connection.execute(taken)).first() is not None:
+    if _CLIENT_ID.fullmatch(chosen) is None:
         raise DomainError("QH-056", client_id=chosen)
     row_id, secret = uuid7(now), make_secret()
-    await connection.execute(
-        insert(client).values(id=row_id, client_id=chosen, name=name, secret_hash=hash_secret(secret))
+    inserted = await connection.execute(
+        insert(client)
+        .values(id=row_id, client_id=chosen, name=name, secret_hash=hash_secret(secret))
+        .on_conflict_do_nothing()
     )
+    if inserted.rowcount != 1:
+        raise DomainError("QH-056", client_id=chosen)
     await record_act(
         connection,
         now=now,

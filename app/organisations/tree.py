@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
-from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
@@ -122,8 +123,6 @@ async def create_organisation(
     """
     if not has_form(draft.kind, draft.code):
         raise DomainError("QH-040", organisation_code=draft.code, kind=draft.kind)
-    if await find_organisation(connection, draft.code) is not None:
-        raise DomainError("QH-041", organisation_code=draft.code)
     if draft.kind is OrganisationKind.SCHOOL and managing_kind(draft.levels) is None:
         raise DomainError("QH-044", levels=", ".join(draft.levels) or "-")
     parent = await _parent(connection, draft)
@@ -140,15 +139,31 @@ async def create_organisation(
             is_public=draft.is_public,
             valid_from=draft.valid_from,
         )
+        .on_conflict_do_nothing()
         .returning(organisation)
     )
-    created = _organisation(row.one())
+    inserted = row.one_or_none()
+    if inserted is None:
+        raise DomainError("QH-041", organisation_code=draft.code)
+    created = _organisation(inserted)
     if authority is not None:
         await connection.execute(
             insert(management).values(
                 school_id=created.id, authority_id=authority.id, valid_from=draft.valid_from
             )
         )
+    await _record_creation(connection, created, authority, now=now, actor=actor)
+    return created
+
+
+async def _record_creation(
+    connection: AsyncConnection,
+    created: Organisation,
+    authority: Organisation | None,
+    *,
+    now: datetime,
+    actor: Actor,
+) -> None:
     await record_act(
         connection,
         now=now,
@@ -158,7 +173,6 @@ async def create_organisation(
         school_id=created.id if created.kind is OrganisationKind.SCHOOL else None,
         facts={"kind": created.kind, "managed_by": None if authority is None else authority.code},
     )
-    return created
 
 
 def _province(draft: OrganisationDraft, parent: Organisation | None) -> str | None:

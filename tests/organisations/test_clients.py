@@ -1,0 +1,99 @@
+"""Clients and the schools that authorised them."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.actors import System
+from app.errors import DomainError
+from app.organisations.clients import (
+    authorise,
+    create_client,
+    credentials,
+    find_client,
+    list_clients,
+    renew_secret,
+    set_active,
+    withdraw_authorisation,
+)
+from app.organisations.passwords import is_secret
+from tests.builders.province import NOW, OTHER_PRIMARY, PRIMARY, Province
+
+
+async def test_a_secret_is_shown_once_and_kept_as_a_digest(
+    connection: AsyncConnection, province: Province
+) -> None:
+    row_id, stored, is_active = await credentials(connection, "vendor")
+    secret = province.secrets["vendor"]
+    assert row_id == province.clients["vendor"].client_id
+    assert is_active
+    assert stored != secret
+    assert is_secret(stored, secret)
+    assert await credentials(connection, "nobody") == (None, None, False)
+    assert await credentials(connection, "\x00") == (None, None, False)
+
+
+async def test_an_authorisation_has_a_beginning_and_an_end(
+    connection: AsyncConnection, province: Province
+) -> None:
+    row_id = province.clients["vendor"].client_id
+    later = NOW + timedelta(hours=1)
+    await authorise(connection, row_id, OTHER_PRIMARY, now=NOW, actor=System())
+    await authorise(connection, row_id, OTHER_PRIMARY, now=later, actor=System())
+    before = await find_client(connection, row_id, NOW - timedelta(seconds=1))
+    during = await find_client(connection, row_id, NOW)
+    await withdraw_authorisation(connection, row_id, OTHER_PRIMARY, now=later, actor=System())
+    after = await find_client(connection, row_id, later)
+    assert before is not None
+    assert during is not None
+    assert after is not None
+    assert OTHER_PRIMARY not in before.school_codes
+    assert OTHER_PRIMARY in during.school_codes
+    assert province.ids[OTHER_PRIMARY] in during.school_ids
+    assert OTHER_PRIMARY not in after.school_codes
+    with pytest.raises(DomainError, match="QH-005"):
+        await withdraw_authorisation(connection, row_id, OTHER_PRIMARY, now=later, actor=System())
+
+
+@pytest.mark.parametrize(
+    ("client_id", "schools", "code"),
+    [("vendor", (), "QH-056"), ("a b", (), "QH-056"), (None, ("24133",), "QH-057"), (None, ("x",), "QH-057")],
+)
+async def test_what_does_not_fit_is_refused(
+    connection: AsyncConnection,
+    province: Province,
+    client_id: str | None,
+    schools: tuple[str, ...],
+    code: str,
+) -> None:
+    with pytest.raises(DomainError) as refused:
+        await create_client(
+            connection, name="x", client_id=client_id, school_codes=schools, now=NOW, actor=System()
+        )
+    assert refused.value.code == code
+
+
+async def test_a_client_without_schools_sees_none(connection: AsyncConnection, province: Province) -> None:
+    made, _ = await create_client(connection, name="Mới", now=NOW, actor=System())
+    assert (made.school_ids, made.school_codes) == (frozenset(), ())
+    assert made.client_id.startswith("client-")
+
+
+async def test_a_renewed_secret_replaces_the_old_one(connection: AsyncConnection, province: Province) -> None:
+    row_id = province.clients["vendor"].client_id
+    fresh = await renew_secret(connection, row_id, now=NOW, actor=System())
+    _, stored, _ = await credentials(connection, "vendor")
+    assert is_secret(stored, fresh)
+    assert not is_secret(stored, province.secrets["vendor"])
+
+
+async def test_a_disabled_client_is_told_as_such(connection: AsyncConnection, province: Province) -> None:
+    row_id = province.clients["vendor"].client_id
+    changed = await set_active(connection, row_id, is_active=False, now=NOW, actor=System())
+    assert not changed.is_active
+    assert (await credentials(connection, "vendor"))[2] is False
+    assert PRIMARY in changed.school_codes
+    assert [found.client_id for found in await list_clients(connection, at=NOW, after="rival", limit=9)] == [
+        "vendor"
+    ]
