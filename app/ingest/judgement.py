@@ -13,7 +13,7 @@ from app.findings import Finding, finding, has_errors
 from app.ids import hex32
 from app.ingest.examination import ExaminedItem
 from app.ingest.package import ItemState, school_year_of
-from app.records import Clash, Entry, SignatureView
+from app.records.entry import Clash, Entry, SignatureView
 from app.verify.chain import TrustList
 from app.verify.policy import AcceptancePolicy
 from app.verify.signer_policy import SignerRules

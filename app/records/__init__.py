@@ -1,10 +1,10 @@
 """The ledger of records (học bạ số): appended once, read for ever, status read off its events."""
 
-from app.records.ledger import Clash, Entry, append, find_clashes, hold_places
+from app.records.entry import Clash, Entry, SignatureView
+from app.records.ledger import append, find_clashes, hold_places
 from app.records.reading import (
     EventView,
     RecordView,
-    SignatureView,
     events_of,
     find_record,
     pupil_records,

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -14,61 +13,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
-from app.formats.profile import TranscriptFacts
 from app.ids import uuid7
-from app.records.reading import SignatureView
+from app.records.entry import Clash, Entry
 from app.records.status import RecordEventKind
 from app.records.tables import active_record, record, record_claim, record_event, record_signature
 
 XML_ENCODING: Final = "zstd"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A verified transcript, ready to be appended.
-
-    Attributes:
-        xml: the bytes that were verified, standing alone.
-        content_sha256: digest of the signed content in exclusive canonical form.
-        school_year: first year of the school year.
-    """
-
-    school_id: int
-    school_year: int
-    package_id: UUID
-    position: int
-    facts: TranscriptFacts
-    xml: bytes
-    content_sha256: bytes
-    format_version: str
-    policy_version: str
-    signatures: tuple[SignatureView, ...]
-    received_at: datetime
-
-    @property
-    def pupil_key(self) -> str:
-        """What makes two transcripts the same pupil's: identity number, else passport, else pupil code."""
-        facts = self.facts
-        if facts.identity_number:
-            return f"id:{facts.identity_number}"
-        if facts.passport_number:
-            return f"passport:{facts.passport_number}"
-        return f"code:{facts.student_code}"
-
-    @property
-    def place(self) -> tuple[str, int, str]:
-        """The place that only one standing record can have: pupil, school year, level."""
-        return self.pupil_key, self.school_year, self.facts.level
-
-
-class Clash(StrEnum):
-    """Why an entry cannot be appended."""
-
-    REPEATED = "repeated"  # the same content is recorded already: not an error
-    CODE_TAKEN = "code_taken"  # the look-up code stands for other content
-    PUPIL_HAS_RECORD = "pupil_has_record"
-    PUPIL_HAS_RECORD_ELSEWHERE = "pupil_has_record_elsewhere"
-    REPLACED_NOT_STANDING = "replaced_not_standing"
 
 
 async def find_clashes(

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.organisations.tables import organisation
+from app.records.entry import SignatureView
 from app.records.status import RecordEventKind
 from app.records.tables import record, record_claim, record_event, record_signature
 
@@ -52,19 +53,6 @@ class EventView:
     kind: RecordEventKind
     at: datetime
     facts: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignatureView:
-    """One signature, as it was judged."""
-
-    position: int
-    role: str
-    indication: str
-    fingerprint: str | None
-    subject: str | None
-    signed_at: datetime | None
-    algorithm: str | None
 
 
 _COLUMNS = [
