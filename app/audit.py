@@ -4,19 +4,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, Uuid, func, insert
+from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, Uuid, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
-from app.db import metadata
+from app.db import database_now, metadata
 from app.ids import uuid7
 
 audit_event = Table(
     "audit_event",
     metadata,
     Column("id", Uuid, primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     Column("actor_kind", Text, nullable=False),
     Column("actor_id", Text, nullable=False),
     Column("tag", Text, nullable=False),

@@ -1,16 +1,31 @@
 """How this service talks to PostgreSQL: engine, naming convention, transactions, the guarded move.
 
-Owns no table: each room declares its own in its ``tables.py`` on the metadata below.
+Owns no table but the sandbox's mark: each room declares its own in its ``tables.py`` on the metadata below.
 """
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
 from typing import Final
 
-from sqlalchemy import CursorResult, MetaData, Table, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    CursorResult,
+    DateTime,
+    MetaData,
+    Table,
+    event,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.sql.functions import Function
 
+from app.clock import Clock
 from app.errors import DomainError
 
 # The role that the service works as: may insert evidence and read it, never change it.
@@ -27,19 +42,39 @@ metadata: Final = MetaData(
 )
 
 
-def open_engine(url: str, *, pool_size: int = 10, as_service: bool = True) -> AsyncEngine:
+# One row, made by the owner alone, says that this database is for playing: see database_now().
+sandbox: Final = Table(
+    "sandbox",
+    metadata,
+    Column("declared_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+def database_now() -> Function[datetime]:
+    """Give the SQL for the database's present moment, which is what law goes by.
+
+    It is the wall clock, read when the statement runs; a database that its owner has declared a sandbox
+    takes the moment that ``open_engine`` was handed, so that a whole school year can be played.
+    """
+    return func.hocba_now(type_=DateTime(timezone=True))
+
+
+def open_engine(
+    url: str, *, pool_size: int = 10, as_service: bool = True, sandbox_clock: Clock | None = None
+) -> AsyncEngine:
     """Open a pool of connections; ``as_service`` drops each to the service's role as it is made.
 
     Args:
         url: ``postgresql://`` or ``postgresql+asyncpg://`` address of a PostgreSQL 15 to 18.
         pool_size: connections kept; as many again may be opened under load.
         as_service: False only for migrations and administration of the database itself.
+        sandbox_clock: what a sandbox takes for the present moment; any other database ignores it.
     """
     parsed = make_url(url).set(drivername="postgresql+asyncpg")
     settings = {"application_name": "hocba", "timezone": "UTC", "jit": "off"}
     if as_service:
         settings["role"] = SERVICE_ROLE
-    return create_async_engine(
+    engine = create_async_engine(
         parsed,
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -47,6 +82,13 @@ def open_engine(url: str, *, pool_size: int = 10, as_service: bool = True) -> As
         hide_parameters=True,
         connect_args={"server_settings": settings},
     )
+    if sandbox_clock is not None:
+        event.listen(engine.sync_engine, "begin", partial(_set_clock, sandbox_clock))
+    return engine
+
+
+def _set_clock(clock: Clock, connection: Connection) -> None:
+    connection.execute(select(func.set_config("hocba.now", clock().isoformat(), True)))  # noqa: FBT003 - SQL's own
 
 
 @asynccontextmanager

@@ -47,9 +47,15 @@ async def open_service(
 ) -> AsyncIterator[ServiceState]:
     """Make the service's parts on a database whose schema is in place; close them at the end.
 
+    Another clock than the system's also moves the database's time, but only in a declared sandbox.
+
     Requests and judging have threads of their own, so that a large package never keeps the door waiting.
     """
-    engine = open_engine(database_url, pool_size=settings.database_pool)
+    engine = open_engine(
+        database_url,
+        pool_size=settings.database_pool,
+        sandbox_clock=None if clock is system_clock else clock,
+    )
     keys = open_key_ring(settings.keys, clock())
     door, bench = Offload(2), Offload(settings.worker_threads)
     try:

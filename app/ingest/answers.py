@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import database_now
 from app.findings import Finding
 from app.ingest.package import ItemState, PackageState
 from app.ingest.receipts import ReceiptKind
@@ -252,7 +253,7 @@ async def mark_read(connection: AsyncConnection, view: PackageView) -> None:
             package_progress.c.state == PackageState.ANSWERED,
             package_progress.c.reply_read_at.is_(None),
         )
-        .values(reply_read_at=func.clock_timestamp())
+        .values(reply_read_at=database_now())
     )
 
 

@@ -16,7 +16,7 @@ from app import jobs
 from app.actors import System
 from app.audit import AuditTag, record_act
 from app.clock import Clock
-from app.db import move, transaction
+from app.db import database_now, move, transaction
 from app.findings import Finding, finding
 from app.formats.registry import profile_for, versions
 from app.ids import hex32, uuid7
@@ -308,7 +308,7 @@ async def _commit(
         source=PackageState.PROCESSING,
         target=PackageState.ANSWERED,
         actor="system",
-        answered_at=func.clock_timestamp(),
+        answered_at=database_now(),
         total=len(judged.outcomes),
         software_name=envelope and envelope.software_name,
         software_version=envelope and envelope.software_version,

@@ -19,12 +19,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.db import metadata
+from app.db import database_now, metadata
 
 # The one place where a package id is unique for the whole country; whoever inserts first holds it.
 package_claim = Table(
@@ -45,7 +44,7 @@ package = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("is_atomic", Boolean, nullable=False),
     Column("client_id", Uuid, nullable=False),
-    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     CheckConstraint("octet_length(sha256) = 32", name="sha256"),
     Index("ix_package_school_id_received_at", "school_id", "received_at", "package_id"),
     Index("ix_package_school_id_sha256", "school_id", "sha256"),
@@ -81,7 +80,7 @@ package_event = Table(
     Column("id", Uuid, primary_key=True),
     Column("source", Text),
     Column("target", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     Column("actor", Text, nullable=False),
 )
 
@@ -112,7 +111,7 @@ item_event = Table(
     Column("position", Integer, primary_key=True),
     Column("round", SmallInteger, primary_key=True),
     Column("target", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     Column("verdict", JSONB),
     postgresql_partition_by="RANGE (school_year)",
 )

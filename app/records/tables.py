@@ -20,11 +20,10 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
-    func,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.db import metadata
+from app.db import database_now, metadata
 
 # The one place where a look-up code is unique for the whole country and for ever, even after recall.
 record_claim = Table(
@@ -98,7 +97,7 @@ record_event = Table(
     Column("record_id", Uuid, primary_key=True),
     Column("id", Uuid, primary_key=True),
     Column("kind", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     Column("actor_kind", Text, nullable=False),
     Column("actor_id", Text, nullable=False),
     Column("facts", JSONB, nullable=False),

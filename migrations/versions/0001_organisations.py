@@ -21,6 +21,15 @@ def _roles_and_functions() -> None:
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END $$
         """,
+        "CREATE TABLE sandbox (declared_at TIMESTAMP WITH TIME ZONE NOT NULL DEFAULT now())",
+        f"GRANT SELECT ON sandbox TO {SERVICE_ROLE}",
+        """
+        CREATE FUNCTION hocba_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
+            SELECT CASE WHEN EXISTS (SELECT 1 FROM sandbox)
+                THEN coalesce(nullif(current_setting('hocba.now', true), '')::timestamptz, clock_timestamp())
+                ELSE clock_timestamp() END
+        $$
+        """,
         """
         CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
             RAISE EXCEPTION '% on % is refused: what is recorded never changes', TG_OP, TG_TABLE_NAME
@@ -121,4 +130,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     drop("client_school", "client", "account", "management", "organisation")
-    run("DROP FUNCTION refuse_change()")
+    run("DROP FUNCTION refuse_change()", "DROP FUNCTION hocba_now()", "DROP TABLE sandbox")

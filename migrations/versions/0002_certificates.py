@@ -50,7 +50,7 @@ def upgrade() -> None:
             certificate_id UUID NOT NULL,
             source TEXT,
             target TEXT NOT NULL,
-            at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+            at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
             effective_at TIMESTAMP WITH TIME ZONE,
             actor_kind TEXT NOT NULL,
             actor_id TEXT NOT NULL,

@@ -30,7 +30,7 @@ def upgrade() -> None:
             payload BYTEA NOT NULL,
             is_atomic BOOLEAN NOT NULL,
             client_id UUID NOT NULL,
-            received_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+            received_at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
             CONSTRAINT pk_package PRIMARY KEY (school_id, package_id),
             CONSTRAINT ck_package_sha256 CHECK (octet_length(sha256) = 32),
             CONSTRAINT fk_package_school_id FOREIGN KEY(school_id) REFERENCES organisation (id)
@@ -63,7 +63,7 @@ def upgrade() -> None:
             id UUID NOT NULL,
             source TEXT,
             target TEXT NOT NULL,
-            at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+            at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
             actor TEXT NOT NULL,
             CONSTRAINT pk_package_event PRIMARY KEY (school_id, package_id, id)
         )
@@ -94,7 +94,7 @@ def upgrade() -> None:
             position INTEGER NOT NULL,
             round SMALLINT NOT NULL,
             target TEXT NOT NULL,
-            at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+            at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
             verdict JSONB,
             CONSTRAINT pk_item_event PRIMARY KEY (school_id, school_year, package_id, position, round)
         )

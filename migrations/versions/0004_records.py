@@ -83,7 +83,7 @@ def upgrade() -> None:
             record_id UUID NOT NULL,
             id UUID NOT NULL,
             kind TEXT NOT NULL,
-            at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+            at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
             actor_kind TEXT NOT NULL,
             actor_id TEXT NOT NULL,
             facts JSONB NOT NULL,

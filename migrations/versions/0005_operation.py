@@ -16,7 +16,7 @@ def upgrade() -> None:
         """
         CREATE TABLE audit_event (
             id UUID NOT NULL,
-            at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+            at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
             actor_kind TEXT NOT NULL,
             actor_id TEXT NOT NULL,
             tag TEXT NOT NULL,

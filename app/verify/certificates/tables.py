@@ -15,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.db import metadata
+from app.db import database_now, metadata
 
 certificate = Table(
     "certificate",
@@ -59,7 +59,7 @@ certificate_event = Table(
     Column("certificate_id", Uuid, ForeignKey("certificate.id"), nullable=False),
     Column("source", Text),
     Column("target", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     Column("effective_at", DateTime(timezone=True)),
     Column("actor_kind", Text, nullable=False),
     Column("actor_id", Text, nullable=False),
