@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.actors import Actor, Officer, Role
+from app.actors import Officer, Role
 from app.api.certificate_bodies import (
     CertificateDetail,
     CertificateOut,
@@ -26,7 +26,7 @@ from app.api.certificate_bodies import (
     RevocationIn,
     SuspensionIn,
 )
-from app.api.deps import Connection, School, Service, requires
+from app.api.deps import Connection, Reader, School, Service, requires
 from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
 from app.api.texts import SchoolCode, identified
 from app.audit import AuditTag, record_act
@@ -53,12 +53,7 @@ from app.verify.signer_policy import SIGNER_RULES
 
 router = APIRouter(prefix="/api/v1/certificates", tags=["certificates"])
 
-_DECIDERS = (Role.COMMUNE_OFFICER, Role.DEPARTMENT_OFFICER)
-Decider = Annotated[Officer, Depends(requires(*_DECIDERS))]
-Reader = Annotated[
-    Actor,
-    Depends(requires(Role.SCHOOL_SOFTWARE, *_DECIDERS, Role.MINISTRY_OFFICER, Role.INSPECTOR)),
-]
+Decider = Annotated[Officer, Depends(requires(Role.COMMUNE_OFFICER, Role.DEPARTMENT_OFFICER))]
 CertificateId = Annotated[str, Path(max_length=40, description="certificate_id, 32 hoặc 36 ký tự")]
 
 

@@ -1,10 +1,11 @@
 """Organisations as rows: who may stand under whom, who manages a school on which day."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
@@ -142,8 +143,8 @@ async def test_an_organisation_is_renamed_and_ended(connection: AsyncConnection,
 
 async def test_every_change_is_in_the_audit_log(connection: AsyncConnection, province: Province) -> None:
     await change_organisation(connection, "24154", name="UBND phường", now=NOW, actor=System())
-    counted = await connection.execute(select(audit_event.c.tag, func.count()).group_by(audit_event.c.tag))
-    tags = dict(counted.tuples().all())
+    rows = await connection.execute(select(audit_event.c.tag))
+    tags = Counter(row.tag for row in rows)
     assert tags[AuditTag.ORGANISATION_CREATED] == len(province.ids)
     assert tags[AuditTag.ORGANISATION_CHANGED] == 1
 
