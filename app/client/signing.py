@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
+from functools import partial
 from hashlib import new as new_hash
 from typing import Final, Literal
 from xml.sax.saxutils import escape
@@ -131,13 +132,8 @@ def sign_transcript(
         certificates=[certificate, *chain],
         statement=statement,
     )
-    _fill(
-        transcript,
-        slot,
-        canonicalisation,
-        algorithm,
-        lambda octets: sign_octets(key, octets, digest=algorithm, is_pss=is_pss),
-    )
+    sign = partial(sign_octets, key, digest=algorithm, is_pss=is_pss)
+    _fill(transcript, slot, canonicalisation, algorithm, sign)
     return slot
 
 

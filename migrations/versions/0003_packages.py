@@ -147,14 +147,8 @@ def upgrade() -> None:
     partition_by_year("item", "item_event", "finding", "receipt")
     make_immutable("package_claim", "package", "package_event", "item_event", "finding", "receipt")
     allow("SELECT, INSERT, UPDATE", "package_progress", "item")
-    guard_moves(
-        "package_progress",
-        "received>processing",
-        "processing>received",
-        "processing>answered",
-        "held>accepted",
-        "held>rejected",
-    )
+    guard_moves("package_progress", "received>processing", "processing>received", "processing>answered")
+    guard_moves("item", "held>accepted", "held>rejected")
 
 
 def downgrade() -> None:
