@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import insert
 
 import app
+from app.db import open_engine, sandbox
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
 from app.schema import upgrade_schema
+from tests.builders.service import World, running_world
 
 _numbers = itertools.count(1)
 
@@ -44,7 +47,13 @@ async def template_database(postgres: EmbeddedPostgres) -> str:
 async def build_template(server: EmbeddedPostgres) -> str:
     """Build the database that every test's own is a copy of, and give its name."""
     await create_database(server.dsn("postgres"), "template_hocba")
-    await upgrade_schema(server.sqlalchemy_url("template_hocba"))
+    url = server.sqlalchemy_url("template_hocba")
+    await upgrade_schema(url)
+    # Tests hand the time in, to the database too: only a declared sandbox takes it.
+    engine = open_engine(url, pool_size=1, as_service=False)
+    async with engine.begin() as connection:
+        await connection.execute(insert(sandbox))
+    await engine.dispose()
     return "template_hocba"
 
 
@@ -90,3 +99,10 @@ def spawn() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+    """The service with the demo province founded in it: organisations, accounts, clients, trust list."""
+    async with running_world(database_url, tmp_path) as running:
+        yield running
