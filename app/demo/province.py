@@ -119,14 +119,14 @@ class Province:
 
 
 def build_province(
-    *, at: datetime, school_year: str = "2025-2026", pupils_per_school: int = 5, seed: int = 66
+    *, at: datetime, school_year: str = "2025-2026", pupils_per_school: int = 15, seed: int = 66
 ) -> Province:
     """Build the province: people by the seed, keys at random.
 
     Args:
         at: the moment the documents will be signed; certificates are valid around it.
         school_year: of the documents, for example ``2025-2026``.
-        pupils_per_school: spread over the school's classes.
+        pupils_per_school: spread over the school's classes; a third is sent, two thirds are samples.
         seed: the same seed gives the same people.
     """
     population = Population(seed)

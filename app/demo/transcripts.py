@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import IntEnum
+from itertools import islice
 from random import Random
 from typing import Final
 from uuid import UUID, uuid5
@@ -24,6 +26,17 @@ SOFTWARE_NAME: Final = "Sổ điểm mẫu"
 SOFTWARE_VERSION: Final = "1.0"
 
 
+class Share(IntEnum):
+    """Every third pupil: who the demo sends itself, and whom it leaves to outside clients.
+
+    A look-up code is recorded once and for all, so what others are to try must not have been sent before.
+    """
+
+    SENT = 0
+    UNSIGNED_SAMPLE = 1
+    SIGNED_SAMPLE = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composed:
     """A transcript with what it takes to sign it."""
@@ -36,19 +49,20 @@ class Composed:
 
 
 def compose_school(
-    province: Province, school: School, *, signed_at: datetime, seed: int = 66
+    province: Province, school: School, *, signed_at: datetime, share: Share | None = None, seed: int = 66
 ) -> list[Composed]:
-    """Compose an unsigned transcript for every pupil of a school, in roll order.
+    """Compose an unsigned transcript for every pupil of a school, or of one share, in roll order.
 
     Args:
         province: whose school year it is.
         school: one of the province's.
         signed_at: when it will be signed; the day of it is the day of issue.
+        share: every third pupil, or None for all.
         seed: marks and comments; another seed also gives other look-up codes.
     """
     return [
         _compose(province, school, school_class, pupil, place=place, signed_at=signed_at, seed=seed)
-        for place, (school_class, pupil) in enumerate(_roll(school))
+        for place, (school_class, pupil) in _shared(school, share)
     ]
 
 
@@ -95,10 +109,10 @@ def package_of(
     transcripts: list[etree._Element],
     *,
     created_at: datetime,
-    package_id: UUID | None = None,
+    purpose: str = "sent",
 ) -> bytes:
-    """Put a school's transcripts into a GoiHocBa; without an id, one that follows from school and moment."""
-    chosen = package_id or uuid5(_IDENTIFIERS, f"{school.code}:{created_at.isoformat()}")
+    """Put a school's transcripts into a GoiHocBa; its id follows from school, moment and purpose."""
+    chosen = uuid5(_IDENTIFIERS, f"{purpose}:{school.code}:{created_at.isoformat()}")
     header = Header(
         package_id=chosen,
         school_code=school.code,
@@ -108,6 +122,19 @@ def package_of(
         software_version=SOFTWARE_VERSION,
     )
     return build_package(transcripts, header)
+
+
+def signing_moment(now: datetime, school_year: str) -> datetime:
+    """Give a moment at which the year's documents may be signed: late in May, and never after now."""
+    end_of_year = datetime(int(school_year[-4:]), 5, 28, 16, 0, tzinfo=VIETNAM)
+    return min(end_of_year, now - timedelta(minutes=10))
+
+
+def _shared(school: School, share: Share | None) -> Iterator[tuple[int, tuple[SchoolClass, Pupil]]]:
+    """Give the roll with each pupil's place in it, or in the share: every share has pupils of all kinds."""
+    if share is None:
+        return enumerate(_roll(school))
+    return enumerate(islice(_roll(school), share, None, len(Share)))
 
 
 def _roll(school: School) -> Iterator[tuple[SchoolClass, Pupil]]:

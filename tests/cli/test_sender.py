@@ -22,7 +22,7 @@ AT = datetime(2026, 5, 28, 2, 0, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def province() -> Province:
-    return build_province(at=AT)
+    return build_province(at=AT, pupils_per_school=5)
 
 
 @pytest.fixture

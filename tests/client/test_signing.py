@@ -1,6 +1,5 @@
 """What the sender signs, judged by others: xmlsec (libxmlsec1), signxml, and the xmlsec1 program."""
 
-import base64
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import xmlsec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -24,6 +22,7 @@ from app.client.errors import SigningError
 from app.client.keys import PrivateKey
 from app.client.packaging import NAMESPACE, parse, standing_alone
 from app.client.signing import DS, XADES, Canonicalisation, Role, Style, canonical, sign_transcript
+from tests.builders.xmlsec_judge import accepted_by_xmlsec
 
 SIGNED_AT = datetime(2026, 5, 28, 9, 30, tzinfo=UTC)
 CONTENT_ID = "hb-0123456789abcdef0123456789abcdef"
@@ -53,21 +52,6 @@ def self_signed(key: PrivateKey) -> x509.Certificate:
 
 def hocba() -> etree._Element:
     return parse(PACKAGE.encode())[1]
-
-
-def accepted_by_xmlsec(transcript: etree._Element, position: int = 0) -> bool:
-    """Verify one signature of the transcript alone, as it would be stored."""
-    alone = etree.fromstring(standing_alone(transcript))
-    xmlsec.tree.add_ids(alone, ["Id"])
-    signature = alone.findall(f".//{{{DS}}}Signature")[position]
-    carried = signature.findtext(f".//{{{DS}}}X509Certificate") or ""
-    context = xmlsec.SignatureContext()
-    context.key = xmlsec.Key.from_memory(base64.b64decode(carried), xmlsec.constants.KeyDataFormatCertDer)
-    try:
-        context.verify(signature)
-    except xmlsec.Error:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("canonicalisation", list(Canonicalisation))

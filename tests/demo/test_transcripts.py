@@ -13,7 +13,7 @@ from app.client.signing import DS
 from app.demo.marks import learning_level
 from app.demo.people import Sex
 from app.demo.province import CAST, Province, School, build_province
-from app.demo.transcripts import compose_school, package_of, sign_composed
+from app.demo.transcripts import Share, compose_school, package_of, sign_composed, signing_moment
 from app.formats.hocba_1_0 import HocBaProfile
 from app.formats.schema import compile_schema
 
@@ -92,6 +92,26 @@ def test_documents_are_the_same_every_time() -> None:
     )
     assert first == second
     assert len(set(first)) == 21
+
+
+def test_shares_split_the_roll(province: Province) -> None:
+    school = province.schools[1]
+    shares = [{c.record_id for c in compose_school(province, school, signed_at=AT, share=s)} for s in Share]
+    assert [len(item) for item in shares] == [PUPILS // 3] * 3
+    assert set.union(*shares) == {c.record_id for c in compose_school(province, school, signed_at=AT)}
+
+
+@pytest.mark.parametrize(
+    ("now", "signed_at"),
+    [
+        (datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 5, 28, 9, 0, tzinfo=UTC)),
+        (datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 2, 28, 23, 50, tzinfo=UTC)),
+    ],
+)
+def test_documents_are_signed_at_the_years_end_and_never_in_the_future(
+    now: datetime, signed_at: datetime
+) -> None:
+    assert signing_moment(now, "2025-2026") == signed_at
 
 
 def test_another_seed_gives_other_look_up_codes(province: Province) -> None:
