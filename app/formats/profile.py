@@ -159,6 +159,10 @@ class FormatProfile(Protocol):
         """Read the header."""
         ...
 
+    def header_rules(self, header: etree._Element) -> tuple[Finding, ...]:
+        """Check what a schema cannot say of the header."""
+        ...
+
     def layout(self, root: etree._Element, place: Place = ...) -> SignedLayout:
         """Say what is signed in this transcript and where the signatures stand."""
         ...

@@ -27,7 +27,7 @@ _PRIMARY_SUBJECTS = (
     ("02", "Tiếng Việt", "T", "9"),
     ("03", "Đạo đức", "T", None),
     ("11", "Ngoại ngữ 1", "T", "9"),
-    ("05", "Lịch sử và Địa lí", "H", "8"),
+    ("05", "Lịch sử và Địa lí", "T", "8"),
     ("13", "Khoa học", "T", "9"),
     ("12", "Tin học", "T", "9"),
     ("87", "Công nghệ", "T", "9"),
@@ -111,10 +111,10 @@ def transcript(
 <Lop>{grade}A1</Lop>
 <HocSinh>
 <MaHocSinh>66{number:08}</MaHocSinh>
-<SoDinhDanh>0662{started % 100:02}{number:06}</SoDinhDanh>
+<SoDinhDanh>0663{started % 100:02}{number:06}</SoDinhDanh>
 <HoTen>Nguyễn Thị Ánh</HoTen>
 <NgaySinh>05/09/{started}</NgaySinh>
-<GioiTinh>0</GioiTinh>
+<GioiTinh>2</GioiTinh>
 <DanToc>01</DanToc>
 <QuocTich>VN</QuocTich>
 <NoiSinh>Đắk Lắk</NoiSinh>

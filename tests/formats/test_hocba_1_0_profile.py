@@ -58,7 +58,7 @@ def test_the_facts_are_read_from_the_content() -> None:
     assert facts.replaces is None
     assert not facts.is_digitised
     assert (facts.circular, facts.level, facts.grade, facts.class_name) == ("22/2021", "03", 7, "7A1")
-    assert facts.identity_number == "066213000005"
+    assert facts.identity_number == "066313000005"
     assert facts.passport_number is None
     assert facts.full_name == "Nguyễn Thị Ánh"
     assert facts.born_on == date(2013, 9, 5)
@@ -78,7 +78,7 @@ def test_optional_facts_are_read_where_they_stand() -> None:
         "<ThongTu>",
         f"<ThayThe>{transcripts.record_id(9).upper()}</ThayThe><TrichLuc>true</TrichLuc><ThongTu>",
     )
-    item = item.replace("<SoDinhDanh>066213000001</SoDinhDanh>", "<HoChieu>P1234567</HoChieu>")
+    item = item.replace("<SoDinhDanh>066313000001</SoDinhDanh>", "<HoChieu>P1234567</HoChieu>")
     facts = PROFILE.facts(parse_secure(transcripts.standing_alone(item)))
     assert facts.replaces == UUID(transcripts.record_id(9))
     assert facts.is_digitised

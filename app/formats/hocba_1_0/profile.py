@@ -8,8 +8,11 @@ from uuid import UUID
 
 from lxml import etree
 
+from app.findings import Finding, finding
 from app.formats.hocba_1_0 import reading
+from app.formats.hocba_1_0.codes import load_codes
 from app.formats.hocba_1_0.names import CONTENT, NAMESPACE, SIGNATURE, SIGNATURES, SUBJECT, TEACHER
+from app.formats.hocba_1_0.rules import check, follows
 from app.formats.place import Place
 from app.formats.profile import (
     Envelope,
@@ -22,6 +25,17 @@ from app.formats.profile import (
 
 ALONE: Final = Place()
 _SCHEMA_PATH: Final = Path(__file__).with_name("hocba-1.0.xsd")
+_CODES: Final = load_codes(Path(__file__).with_name("codes-2026.toml"))
+# Values of these may be shown in findings: codes, dates of acts, levels, marks; nothing that tells who it is.
+_SHOWN: Final = frozenset(
+    (
+        *("phienBan", "ten", "Id", "vaiTro", "MaGoi", "MaTruong", "NamHoc", "ThoiDiemLap", "SoLuong"),
+        *("MaTraCuu", "ThayThe", "TrichLuc", "ThongTu", "CapHoc", "MaSo", "MaTinh", "MaXa", "Khoi", "Lop"),
+        *("NgayHieuLuc", "Ma", "MucDat", "DiemKiemTra", "XepLoai", "HocKy1", "HocKy2", "CaNam"),
+        *("KiemTraLai", "Lai", "SoBuoiNghi", "CoPhep", "KhongPhep", "HoanThanhLop", "DuocLenLop"),
+        *("HoanThanhCap", "NgayPhatHanh", "Algorithm"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +49,7 @@ class HocBaProfile:
     header_name: str = "ThongTinChung"
     transcript_name: str = "HocBa"
     schema_path: Path = _SCHEMA_PATH
+    shown_names: frozenset[str] = _SHOWN
 
     def envelope(self, header: etree._Element) -> Envelope:
         """Read the header (thông tin chung) that the schema accepted."""
@@ -50,6 +65,21 @@ class HocBaProfile:
             software_version=software.get("phienBan", ""),
             declared_count=int(reading.text(fields["SoLuong"])),
         )
+
+    def header_rules(self, header: etree._Element) -> tuple[Finding, ...]:
+        """Check the header: ``MA-003`` where its school year's two years do not follow each other."""
+        year = reading.children(header)["NamHoc"]
+        written = reading.text(year)
+        if follows(written):
+            return ()
+        xpath, line = ALONE.xpath_of(year), ALONE.line_of(year)
+        return (finding("MA-003", xpath=xpath, line=line, value=written, name="NamHoc"),)
+
+    def rules(
+        self, root: etree._Element, envelope: Envelope | None, place: Place = ALONE
+    ) -> tuple[Finding, ...]:
+        """Check what the schema cannot say: the ``MA``, ``NV`` and text rules, all findings at once."""
+        return check(root, _CODES, envelope, place)
 
     def layout(self, root: etree._Element, place: Place = ALONE) -> SignedLayout:
         """Say what is signed in this transcript and where the signatures stand.

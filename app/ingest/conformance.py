@@ -1,0 +1,159 @@
+"""Judging one transcript's form: it parses alone, is not costly, follows the schema and the rules.
+
+Pure: bytes in, a conformant transcript or findings out. No signature is looked at here, and nothing is
+canonicalised before its cost is bounded: canonical XML is quadratic in attributes and in namespaces in scope.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from lxml import etree
+
+from app.findings import Finding, Severity, finding, has_errors
+from app.formats.place import Place
+from app.formats.profile import Envelope, FormatProfile, SignedLayout, TranscriptFacts
+from app.ingest.limits import Limits, exceeded
+from app.ingest.schema_gate import violations
+from app.ingest.splitting import TranscriptPiece
+from app.ingest.well_formed import parse
+
+MAX_FINDINGS: Final = 50
+_NAMESPACE_DECLARATION: Final = re.compile(rb"xmlns(?::[^\s=<>]++)?\s*+=\s*+(\"[^\"]*+\"|'[^']*+')")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConformantTranscript:
+    """A transcript whose form and rules hold; its signatures are still to be judged.
+
+    Attributes:
+        position: its place in the package, 1-based.
+        place: the same for findings.
+        xml: the transcript standing alone: the bytes that are verified and stored.
+        root: the tree those bytes gave; what is verified and read comes from it alone.
+        layout: what is signed and where the signatures stand.
+        facts: the fields the service works with.
+        warnings: findings that do not refuse.
+    """
+
+    position: int
+    place: Place
+    xml: bytes
+    root: etree._Element
+    layout: SignedLayout
+    facts: TranscriptFacts
+    warnings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NonconformantTranscript:
+    """A transcript that is refused for its form or its rules, with every reason found."""
+
+    position: int
+    xml: bytes
+    findings: tuple[Finding, ...]
+
+
+def check_item(
+    piece: TranscriptPiece, profile: FormatProfile, envelope: Envelope, limits: Limits
+) -> ConformantTranscript | NonconformantTranscript:
+    """Judge one transcript of a package.
+
+    Steps, each only if the one before it held: size, parse, cost, schema, rules. Findings beyond the first
+    fifty are counted, not listed (``DD-076``).
+    """
+    xml = piece.standing_alone()
+    checked = _check(xml, piece.place, profile, limits)
+    if isinstance(checked, tuple):
+        return NonconformantTranscript(position=piece.position, xml=xml, findings=_capped(checked))
+    findings = profile.rules(checked, envelope, piece.place)
+    if has_errors(findings):
+        return NonconformantTranscript(position=piece.position, xml=xml, findings=_capped(findings))
+    return ConformantTranscript(
+        position=piece.position,
+        place=piece.place,
+        xml=xml,
+        root=checked,
+        layout=profile.layout(checked, piece.place),
+        facts=profile.facts(checked),
+        warnings=_capped(findings),
+    )
+
+
+def _check(
+    xml: bytes, place: Place, profile: FormatProfile, limits: Limits
+) -> etree._Element | tuple[Finding, ...]:
+    xpath = f"{place.prefix}/{profile.transcript_name}[{place.position}]"
+    if len(xml) > limits.transcript_bytes:
+        return (exceeded("transcript_bytes", limits, xpath=xpath, line=place.line, found=len(xml)),)
+    root = parse(xml, place, xpath)
+    if isinstance(root, Finding):
+        return (root,)
+    costly = cost_findings(xml, root, place, limits)
+    if costly:
+        return costly
+    expected = f"{{{profile.namespace}}}{profile.transcript_name}"
+    if root.tag != expected:
+        return (
+            finding(
+                "DD-074",
+                xpath=xpath,
+                line=place.line,
+                name=profile.transcript_name,
+                expected=profile.namespace,
+            ),
+        )
+    return violations(root, profile, place) or root
+
+
+def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits) -> tuple[Finding, ...]:
+    """Refuse what would make canonicalisation or validation costly; counted by libxml2 or on the bytes.
+
+    Where the bytes already bound what is counted from above, the tree is not walked. The patterns may see
+    markup in text; they then count too much, never too little, and only absurd text comes near a limit.
+    """
+    exceeded_names = []
+    if xml.count(b"<") > limits.elements < sum(1 for _ in root.iter()):
+        exceeded_names.append("elements")
+    if _deeper_than(limits.depth)(root):
+        exceeded_names.append("depth")
+    if _more_attributes_than(limits.attributes)(root):
+        exceeded_names.append("attributes")
+    if xml.count(b"xmlns") > limits.namespaces and _namespaces_in_scope(root) > limits.namespaces:
+        exceeded_names.append("namespaces")
+    longest = max((len(name) - 2 for name in _NAMESPACE_DECLARATION.findall(xml)), default=0)
+    if longest > limits.namespace_characters:
+        exceeded_names.append("namespace_characters")
+    xpath = place.xpath_of(root)
+    return tuple(exceeded(name, limits, xpath=xpath, line=place.line) for name in exceeded_names)
+
+
+@cache
+def _deeper_than(depth: int) -> etree.XPath:
+    return etree.XPath(f"boolean({'/*' * (depth + 1)})")
+
+
+@cache
+def _more_attributes_than(number: int) -> etree.XPath:
+    return etree.XPath(f"boolean(/descendant::*/attribute::*[{number + 1}])")
+
+
+def _namespaces_in_scope(root: etree._Element) -> int:
+    """Count the declarations above and on the element that has most of them."""
+    open_declarations = most = 0
+    for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns")):
+        open_declarations += 1 if event == "start-ns" else -1
+        most = max(most, open_declarations)
+    return most
+
+
+def _capped(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Keep errors before the rest and at most as many as a person reads; say how many were left out."""
+    if len(findings) <= MAX_FINDINGS:
+        return findings
+    weighed = sorted(findings, key=lambda item: item.severity is not Severity.ERROR)
+    return (
+        *weighed[:MAX_FINDINGS],
+        finding("DD-076", listed=MAX_FINDINGS, left_out=len(findings) - MAX_FINDINGS),
+    )

@@ -1,0 +1,160 @@
+import gzip
+import subprocess
+import sys
+from base64 import b64encode
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from app.findings import Finding
+from app.formats.profile import Envelope
+from app.formats.registry import profile_for
+from app.ingest.envelope import Limits, OuterFields, check_envelope, decode_payload, unpack
+from app.ingest.splitting import OpenedPackage, split
+from tests.builders import transcripts
+
+LIMITS = Limits()
+XML = transcripts.package([transcripts.transcript()])
+PACKED = gzip.compress(XML, mtime=0)
+
+
+def code_of(result: object) -> str:
+    assert isinstance(result, Finding)
+    assert result.message_vi
+    assert result.message_en
+    return result.code
+
+
+def envelope_of(xml: bytes) -> Envelope:
+    profile = profile_for("1.0")
+    assert profile is not None
+    opened = split(xml, profile, LIMITS)
+    assert isinstance(opened, OpenedPackage)
+    return opened.envelope
+
+
+@pytest.mark.parametrize("length", range(6))
+def test_base64_gives_the_bytes_back(length: int) -> None:
+    content = bytes(range(250, 250 + length))
+    assert decode_payload(b64encode(content)) == content
+    assert decode_payload(b64encode(content).decode()) == content
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "QUJD\n",
+        "QU JD",
+        "QQ",
+        "QQ=",
+        "====",
+        "QQ==QQ==",
+        "_-8=",
+        "QR==",  # the unused bits are not zero
+        "QUJ=",
+        "QUJDé",
+        b"QUJD\x00",
+    ],
+)
+def test_base64_of_any_other_form_is_refused(payload: str | bytes) -> None:
+    assert code_of(decode_payload(payload)) == "DD-020"
+
+
+def test_one_gzip_member_gives_the_xml_back() -> None:
+    assert unpack(PACKED, LIMITS) == XML
+
+
+def test_a_package_of_many_steps_gives_the_xml_back() -> None:
+    xml = b"".join(gzip.compress(number.to_bytes(4, "big")) for number in range(200_000))
+    assert unpack(gzip.compress(xml, 1), LIMITS) == xml
+
+
+@pytest.mark.parametrize(
+    ("packed", "code"),
+    [
+        (b"", "DD-021"),
+        (XML, "DD-021"),
+        (b"PK\x03\x04", "DD-021"),
+        (PACKED[:5], "DD-022"),
+        (PACKED[:200], "DD-022"),
+        (PACKED[:-1], "DD-022"),
+        (PACKED[:-8], "DD-022"),
+        (PACKED[:-8] + bytes(8), "DD-023"),
+        (PACKED[:-4] + bytes(4), "DD-023"),
+        (PACKED[:2] + b"\x07" + PACKED[3:], "DD-023"),
+        (PACKED[:12] + b"\xff\xff\xff\xff" + PACKED[16:], "DD-023"),
+        (PACKED + PACKED, "DD-024"),
+        (PACKED + gzip.compress(b""), "DD-024"),
+        (PACKED + b"\n", "DD-025"),
+        (PACKED + bytes(512), "DD-025"),
+    ],
+)
+def test_other_data_is_refused(packed: bytes, code: str) -> None:
+    assert code_of(unpack(packed, LIMITS)) == code
+
+
+def test_the_allowed_size_is_allowed_and_a_byte_more_is_not() -> None:
+    limits = replace(LIMITS, unpacked_bytes=len(XML))
+    assert unpack(PACKED, limits) == XML
+    refusal = unpack(PACKED, replace(limits, unpacked_bytes=len(XML) - 1))
+    assert code_of(refusal) == "DD-002"
+
+
+def test_a_ratio_no_transcript_has_is_refused() -> None:
+    assert code_of(unpack(gzip.compress(bytes(8 << 20)), LIMITS)) == "DD-003"
+
+
+def test_a_bomb_behind_an_innocent_beginning_is_refused() -> None:
+    beginning = b"".join(gzip.compress(number.to_bytes(4, "big")) for number in range(100_000))
+    assert code_of(unpack(gzip.compress(beginning + bytes(64 << 20)), LIMITS)) == "DD-003"
+
+
+def test_a_full_package_of_near_identical_transcripts_is_not_taken_for_a_bomb() -> None:
+    xml = transcripts.package([transcripts.transcript(number=number) for number in range(1000)])
+    assert unpack(gzip.compress(xml, 9), LIMITS) == xml
+
+
+_BOMB = """
+import resource, time, zlib
+from app.ingest.envelope import Limits, unpack
+packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+body = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+bomb = block + body * (10 * 1024)
+before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+for limits in (Limits(), Limits(compression_ratio=2000)):
+    print(unpack(bomb, limits).code)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+print(len(bomb) // 1024, grown // 1024, time.process_time() - began)
+"""
+
+
+def test_a_bomb_of_ten_gibibytes_costs_little() -> None:
+    """In a process of its own, for a process's memory only ever grows."""
+    answer = subprocess.run([sys.executable, "-c", _BOMB], capture_output=True, text=True, check=True)
+    by_ratio, by_size, figures = answer.stdout.splitlines()
+    kibibytes, grown_mebibytes, seconds = figures.split()
+    assert (by_ratio, by_size) == ("DD-003", "DD-002")
+    assert int(kibibytes) > 8 * 1024
+    assert int(grown_mebibytes) < 400  # with the ratio allowed, the size is: 256 MiB and the buffer's growth
+    assert float(seconds) < 3
+
+
+def test_outer_fields_that_agree_are_fine() -> None:
+    outer = OuterFields(
+        package_id=UUID(transcripts.PACKAGE_ID),
+        school_code=transcripts.SCHOOL_CODE,
+        school_year="2025-2026",
+        schema_version="1.0",
+    )
+    assert check_envelope(outer, envelope_of(XML)) == ()
+
+
+def test_each_outer_field_that_differs_is_told() -> None:
+    outer = OuterFields(
+        package_id=UUID(int=2), school_code="X", school_year="2024-2025", schema_version="2.0"
+    )
+    findings = check_envelope(outer, envelope_of(XML))
+    assert [finding.code for finding in findings] == ["DD-040", "DD-041", "DD-042", "DD-043"]
+    assert all(finding.message_vi for finding in findings)
