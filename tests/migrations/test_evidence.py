@@ -1,0 +1,179 @@
+"""Tampering: what is recorded is changed by nobody, neither as the service nor as the schema's owner."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.db import SERVICE_ROLE, open_engine
+from app.postgres import EmbeddedPostgres
+from app.postgres.databases import create_database, drop_database
+from tests.builders.rows import SCHOOL_YEAR, insert_row
+
+INSUFFICIENT_PRIVILEGE = "42501"
+
+EVIDENCE = (
+    "audit_event",
+    "certificate_event",
+    "finding",
+    "item_event",
+    "package",
+    "package_claim",
+    "package_event",
+    "receipt",
+    "record",
+    "record_claim",
+    "record_event",
+    "record_signature",
+    "service_key",
+)
+PARTITIONED = ("finding", "item_event", "receipt", "record", "record_event", "record_signature")
+RELATIONS = (*EVIDENCE, *(f"{table}_{SCHOOL_YEAR}" for table in PARTITIONED))
+
+ATTACKS = {
+    "update": "UPDATE {relation} SET {column} = {column}",
+    "delete": "DELETE FROM {relation}",
+    "truncate": "TRUNCATE {relation} CASCADE",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def owner(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[AsyncEngine]:
+    """A database with one row in every table that holds evidence, as its owner, a superuser here."""
+    await create_database(postgres.dsn("postgres"), "evidence", template=template_database)
+    engine = open_engine(postgres.sqlalchemy_url("evidence"), pool_size=2, as_service=False)
+    async with engine.begin() as connection:
+        for table in EVIDENCE:
+            await insert_row(connection, table)
+    yield engine
+    await engine.dispose()
+    await drop_database(postgres.dsn("postgres"), "evidence")
+
+
+async def first_column(connection: AsyncConnection, relation: str) -> str:
+    return str(
+        await connection.scalar(
+            text("SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(:relation) AND attnum = 1"),
+            {"relation": relation},
+        )
+    )
+
+
+async def refusal(connection: AsyncConnection, statement: str) -> tuple[str, str]:
+    """Give the SQLSTATE and the message with which a statement is refused."""
+    with pytest.raises(DBAPIError) as caught:
+        await connection.execute(text(statement))
+    await connection.rollback()
+    return caught.value.orig.sqlstate, str(caught.value.orig)  # type: ignore[union-attr]
+
+
+async def as_service(connection: AsyncConnection) -> None:
+    await connection.execute(text(f"SET LOCAL ROLE {SERVICE_ROLE}"))
+
+
+async def test_the_list_of_evidence_is_whole(owner: AsyncEngine) -> None:
+    async with owner.connect() as connection:
+        guarded = await connection.execute(
+            text(
+                "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'immutable' AND tgparentid = 0"
+            )
+        )
+        assert tuple(sorted(guarded.scalars())) == EVIDENCE
+        partitioned = await connection.execute(
+            text("SELECT DISTINCT inhparent::regclass::text FROM pg_inherits")
+        )
+        assert set(PARTITIONED) == set(partitioned.scalars()) & set(EVIDENCE)
+
+
+async def test_every_table_that_may_change_is_a_known_one(owner: AsyncEngine) -> None:
+    """A new table is either evidence, or is put on this list by somebody who thought of it."""
+    async with owner.connect() as connection:
+        changing = await connection.execute(
+            text(
+                "SELECT DISTINCT table_name FROM information_schema.table_privileges "
+                "WHERE grantee = :role AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE') "
+                "AND table_schema = 'public'"
+            ),
+            {"role": SERVICE_ROLE},
+        )
+        assert set(changing.scalars()) == {
+            "account",
+            "active_record",
+            "certificate",
+            "client",
+            "client_school",
+            "item",
+            "job",
+            "management",
+            "organisation",
+            "package_progress",
+            "possession_challenge",
+            "trust_anchor",
+        }
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("relation", RELATIONS)
+async def test_the_owner_is_stopped_by_triggers(owner: AsyncEngine, relation: str, attack: str) -> None:
+    async with owner.connect() as connection:
+        column = await first_column(connection, relation)
+        state, message = await refusal(connection, ATTACKS[attack].format(relation=relation, column=column))
+    assert state == INSUFFICIENT_PRIVILEGE
+    assert "what is recorded never changes" in message
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("relation", RELATIONS)
+async def test_the_service_has_no_right_to(owner: AsyncEngine, relation: str, attack: str) -> None:
+    async with owner.connect() as connection:
+        column = await first_column(connection, relation)
+        await as_service(connection)
+        state, message = await refusal(connection, ATTACKS[attack].format(relation=relation, column=column))
+    assert state == INSUFFICIENT_PRIVILEGE
+    assert "permission denied" in message
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1 FROM record FOR UPDATE",
+        "INSERT INTO record_claim TABLE record_claim ON CONFLICT (record_id) DO UPDATE SET school_id = 2",
+        f"INSERT INTO record_{SCHOOL_YEAR} SELECT * FROM record",
+        f"SELECT 1 FROM record_{SCHOOL_YEAR}",
+        "DROP TABLE record",
+        f"ALTER TABLE record DETACH PARTITION record_{SCHOOL_YEAR}",
+        "ALTER TABLE record DISABLE TRIGGER ALL",
+        "DROP TRIGGER immutable ON record",
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'",
+        "SET session_replication_role = replica",
+        "INSERT INTO sandbox DEFAULT VALUES",
+    ],
+)
+async def test_the_service_finds_no_way_round(owner: AsyncEngine, statement: str) -> None:
+    async with owner.connect() as connection:
+        await as_service(connection)
+        state, _ = await refusal(connection, statement)
+    assert state == INSUFFICIENT_PRIVILEGE
+
+
+async def test_the_service_cannot_grant_itself_more(owner: AsyncEngine) -> None:
+    """PostgreSQL answers such a GRANT with a warning, so what counts is that nothing came of it."""
+    async with owner.connect() as connection:
+        await as_service(connection)
+        await connection.execute(text(f"GRANT UPDATE ON record TO {SERVICE_ROLE}"))
+        state, _ = await refusal(connection, "UPDATE record SET school_id = 2")
+    assert state == INSUFFICIENT_PRIVILEGE
+
+
+async def test_a_service_connection_is_the_service_from_its_first_statement(
+    owner: AsyncEngine, postgres: EmbeddedPostgres
+) -> None:
+    engine = open_engine(postgres.sqlalchemy_url("evidence"), pool_size=1)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT current_user")) == SERVICE_ROLE
+        state, message = await refusal(connection, "DELETE FROM record")
+    await engine.dispose()
+    assert (state, "permission denied" in message) == (INSUFFICIENT_PRIVILEGE, True)

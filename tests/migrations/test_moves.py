@@ -1,0 +1,103 @@
+"""Lives in the database: it lets a state go exactly where the program's tables let it go."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import product
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import SERVICE_ROLE, open_engine
+from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE
+from app.lifecycle import Lifecycle
+from app.postgres import EmbeddedPostgres
+from app.postgres.databases import create_database, drop_database
+from app.verify.certificates.standing import CERTIFICATE_LIFECYCLE
+from tests.builders.rows import insert_row
+
+ANSWERED_AT = {"answered": "now()"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A table with a life; ``beside`` is what must be set with a state."""
+
+    table: str
+    life: Lifecycle[Any]
+
+    def beside(self, state: StrEnum) -> dict[str, str]:
+        if self.table == "package_progress":
+            return {"answered_at": ANSWERED_AT.get(state, "NULL")}
+        return {}
+
+
+LIVES = (
+    Life(table="package_progress", life=PACKAGE_LIFE),
+    Life(table="item", life=ITEM_LIFE),
+    Life(table="certificate", life=CERTIFICATE_LIFECYCLE),
+)
+PAIRS = [(life, *pair) for life in LIVES for pair in product(life.life.moves, repeat=2)]
+
+
+def name_of(value: object) -> str:
+    return value.table if isinstance(value, Life) else str(value)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def owner(postgres: EmbeddedPostgres, template_database: str) -> AsyncIterator[AsyncEngine]:
+    await create_database(postgres.dsn("postgres"), "moves", template=template_database)
+    engine = open_engine(postgres.sqlalchemy_url("moves"), pool_size=2, as_service=False)
+    async with engine.begin() as connection:
+        await insert_row(connection, "organisation")
+    yield engine
+    await engine.dispose()
+    await drop_database(postgres.dsn("postgres"), "moves")
+
+
+async def try_to(owner: AsyncEngine, life: Life, state: StrEnum, statement: str, *, role: str | None) -> str:
+    """Put one row in a state, run a statement on it, undo everything; gives the SQLSTATE (00000: done)."""
+    async with owner.connect() as connection:
+        await insert_row(connection, life.table, state=f"'{state}'", **life.beside(state))
+        if role is not None:
+            await connection.execute(text(f"SET LOCAL ROLE {role}"))
+        try:
+            result = await connection.execute(text(statement))
+        except DBAPIError as error:
+            return str(error.orig.sqlstate)  # type: ignore[union-attr]
+        finally:
+            await connection.rollback()
+        assert result.rowcount == 1
+        return "00000"
+
+
+@pytest.mark.parametrize(("life", "source", "target"), PAIRS, ids=name_of)
+async def test_a_state_moves_as_the_table_of_moves_says(
+    owner: AsyncEngine, life: Life, source: StrEnum, target: StrEnum
+) -> None:
+    values = {"state": f"'{target}'", **life.beside(target)}
+    statement = f"UPDATE {life.table} SET " + ", ".join(f"{name} = {value}" for name, value in values.items())
+    may = source is target or life.life.may_become(source, target)
+    done = await try_to(owner, life, source, statement, role=SERVICE_ROLE)
+    assert done == ("00000" if may else "42501")
+
+
+@pytest.mark.parametrize("life", LIVES, ids=name_of)
+async def test_the_database_knows_the_same_states(owner: AsyncEngine, life: Life) -> None:
+    for state in life.life.moves:
+        assert await try_to(owner, life, state, f"SELECT 1 FROM {life.table}", role=SERVICE_ROLE) == "00000"
+    with pytest.raises(DBAPIError) as caught:
+        async with owner.connect() as connection:
+            await insert_row(connection, life.table, state="'lost'")
+    assert caught.value.orig.sqlstate == "23514"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("role", [None, SERVICE_ROLE])
+@pytest.mark.parametrize("life", LIVES, ids=name_of)
+async def test_what_has_a_life_is_never_removed(owner: AsyncEngine, life: Life, role: str | None) -> None:
+    statement = f"DELETE FROM {life.table}"
+    assert await try_to(owner, life, life.life.initial, statement, role=role) == "42501"
