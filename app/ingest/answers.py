@@ -15,7 +15,7 @@ from app.db import database_now
 from app.findings import Finding
 from app.ingest.package import ItemState, PackageState
 from app.ingest.receipts import ReceiptKind
-from app.ingest.tables import finding, item, package, package_claim, package_progress, receipt
+from app.ingest.tables import finding, item, item_event, package, package_claim, package_progress, receipt
 from app.jobs import job
 from app.organisations.tables import organisation
 
@@ -187,23 +187,32 @@ async def package_items(
 async def _findings(
     connection: AsyncConnection, view: PackageView, *, positions: Sequence[int]
 ) -> Mapping[int, list[Finding]]:
-    """Give findings by position: those of the latest judgement of each."""
+    """Give findings by position: those of the latest judgement of each (position 0 has one only)."""
+    latest = (
+        select(item_event.c.position, func.max(item_event.c.round).label("round"))
+        .where(
+            item_event.c.school_id == view.school_id,
+            item_event.c.school_year == view.school_year,
+            item_event.c.package_id == view.package_id,
+        )
+        .group_by(item_event.c.position)
+        .subquery()
+    )
     rows = await connection.execute(
         select(finding)
+        .join(latest, latest.c.position == finding.c.position, isouter=True)
         .where(
+            func.coalesce(latest.c.round, finding.c.round) == finding.c.round,
             finding.c.school_id == view.school_id,
             finding.c.school_year == view.school_year,
             finding.c.package_id == view.package_id,
             finding.c.position.in_(positions),
         )
-        .order_by(finding.c.position, finding.c.round, finding.c.sequence)
+        .order_by(finding.c.position, finding.c.sequence)
     )
-    latest: dict[int, int] = {}
     found: dict[int, list[Finding]] = {}
     for row in rows:
-        if latest.get(row.position) != row.round:
-            latest[row.position], found[row.position] = row.round, []
-        found[row.position].append(
+        found.setdefault(row.position, []).append(
             Finding(code=row.code, xpath=row.xpath, line=row.line, value=row.value, facts=row.facts)
         )
     return found
