@@ -7,7 +7,20 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from app.api import certificates, health, packages, problems, public, records, sessions
+from app.api import (
+    accounts,
+    audit_log,
+    certificates,
+    clients,
+    health,
+    organisations,
+    packages,
+    problems,
+    public,
+    records,
+    sessions,
+    trust_anchors,
+)
 from app.api.auth import Authenticator
 from app.api.deps import ServiceState
 from app.api.edge import Edge
@@ -30,9 +43,14 @@ ROUTERS: Final = (
     public.router,
     health.router,
     sessions.router,
+    organisations.router,
+    accounts.router,
+    clients.router,
+    trust_anchors.router,
     certificates.router,
     packages.router,
     records.router,
+    audit_log.router,
 )
 VERSION: Final = "0.1.0"
 DESCRIPTION: Final = (

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
-from app.api.texts import Asked, Prose, SchoolCode, UuidText
+from app.api.texts import Asked, Moment, Prose, SchoolCode, UuidText
 from app.findings import CATALOGUE
 from app.ids import hex32
 from app.verify.certificates.checks import Check, CheckName
@@ -63,7 +63,7 @@ class ReasonIn(Asked):
 class SuspensionIn(ReasonIn):
     """Tạm dừng / a suspension."""
 
-    effective_at: AwareDatetime | None = None
+    effective_at: Moment | None = None
 
 
 class RevocationIn(SuspensionIn):

@@ -43,4 +43,6 @@ def read_cursor(cursor: str | None, *kinds: type[str] | type[int]) -> Sequence[s
         raise DomainError("DD-903") from error
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise DomainError("DD-903")
+    if not all(isinstance(part, int) or (part.isascii() and part.isprintable()) for part in key):
+        raise DomainError("DD-903")
     return key

@@ -64,6 +64,7 @@ STATUS: Final[Mapping[str, int]] = {
     "QH-056": 409,
     "QH-057": 422,
     "QH-058": 409,
+    "QH-059": 422,
     "HT-001": 500,
 }
 RETRY_AFTER_SECONDS: Final = 5

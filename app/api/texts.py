@@ -1,9 +1,10 @@
 """How texts and identifiers may look in requests: what a field refuses, it refuses with DD-901."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
 
 from app.errors import DomainError
 from app.ids import hex32, parse_uuid
@@ -30,6 +31,21 @@ def _canonical(text: str) -> str:
 
 # A UUID in either form, read as 32 hex digits.
 UuidText = Annotated[str, AfterValidator(_canonical)]
+
+
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def checked_moment(moment: datetime) -> datetime:
+    """Refuse (ValueError) what no calendar here can mean, and what other clocks cannot count."""
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError("the moment lies outside the years 1900 to 2200")
+    return moment
+
+
+# A moment with its offset.
+Moment = Annotated[AwareDatetime, AfterValidator(checked_moment)]
 
 
 class Asked(BaseModel):

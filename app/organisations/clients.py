@@ -146,8 +146,9 @@ async def authorise(
 ) -> None:
     """Record that a school lets the client act for it, from now on; repeating it changes nothing.
 
-    Refuses with QH-057 a code that is no school's.
+    Refuses with QH-005 an unknown client and QH-057 a code that is no school's.
     """
+    await _require(connection, row_id)
     school = await _school(connection, school_code)
     current = select(client_school.c.school_id).where(
         client_school.c.client_id == row_id, client_school.c.school_id == school.id, _authorised(now)
@@ -163,7 +164,7 @@ async def authorise(
 async def withdraw_authorisation(
     connection: AsyncConnection, row_id: UUID, school_code: str, *, now: datetime, actor: Actor
 ) -> None:
-    """End a client's authorisation for a school; QH-005 where there is none."""
+    """End a client's authorisation for a school; QH-005 where there is none, QH-057 for no school's code."""
     school = await _school(connection, school_code)
     ended = await connection.execute(
         update(client_school)
@@ -178,7 +179,8 @@ async def withdraw_authorisation(
 async def set_active(
     connection: AsyncConnection, row_id: UUID, *, is_active: bool, now: datetime, actor: Actor
 ) -> Client:
-    """Enable or disable a client; its tokens stop working at once."""
+    """Enable or disable a client; its tokens stop working at once. QH-005 for an unknown one."""
+    await _require(connection, row_id)
     await connection.execute(update(client).where(client.c.id == row_id).values(is_active=is_active))
     await record_act(
         connection,
@@ -192,7 +194,8 @@ async def set_active(
 
 
 async def renew_secret(connection: AsyncConnection, row_id: UUID, *, now: datetime, actor: Actor) -> str:
-    """Give the client a new secret, shown this once; the old one no longer gets tokens."""
+    """Give the client a new secret, shown this once; the old one no longer gets tokens. QH-005 if unknown."""
+    await _require(connection, row_id)
     secret = make_secret()
     await connection.execute(
         update(client).where(client.c.id == row_id).values(secret_hash=hash_secret(secret))
@@ -206,6 +209,12 @@ async def renew_secret(connection: AsyncConnection, row_id: UUID, *, now: dateti
         facts={"secret": "renewed"},
     )
     return secret
+
+
+async def _require(connection: AsyncConnection, row_id: UUID) -> None:
+    found = await connection.execute(select(client.c.id).where(client.c.id == row_id).with_for_update())
+    if found.one_or_none() is None:
+        raise DomainError("QH-005")
 
 
 async def _school(connection: AsyncConnection, code: str) -> Organisation:

@@ -1,0 +1,173 @@
+"""Clients over HTTP: administrators keep them and record which schools authorised them."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import BaseModel, Field
+
+from app.actors import Officer, Role
+from app.api.deps import Connection, Service, requires
+from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.texts import Asked, Line, Moment, SchoolCode, identified
+from app.errors import DomainError
+from app.ids import hex32
+from app.organisations.clients import (
+    Client,
+    authorise,
+    create_client,
+    find_client,
+    list_clients,
+    renew_secret,
+    set_active,
+    withdraw_authorisation,
+)
+
+router = APIRouter(prefix="/api/v1/clients", tags=["clients"])
+
+Administrator = Annotated[Officer, Depends(requires(Role.ADMINISTRATOR))]
+RowId = Annotated[str, Path(max_length=40, description="id của phần mềm / of the client")]
+School = Annotated[str, Path(max_length=20, description="Mã trường / school code")]
+
+
+class ClientIn(Asked):
+    """Phần mềm mới / a new client."""
+
+    name: Line
+    client_id: Annotated[str | None, Field(max_length=64)] = None
+    schools: list[SchoolCode] = Field(default_factory=list, max_length=5000)
+
+
+class ClientChange(Asked):
+    """Khoá hoặc mở / a change."""
+
+    is_active: bool
+
+
+class AuthorisationIn(Asked):
+    """Thời hạn uỷ quyền / until when."""
+
+    valid_to: Moment | None = None
+
+
+class ClientOut(BaseModel):
+    """Một phần mềm / a client."""
+
+    id: str
+    client_id: str
+    name: str
+    is_active: bool
+    created_at: datetime
+    schools: list[str]
+
+    @classmethod
+    def of(cls, found: Client, **more: str) -> Self:
+        """Write out a client."""
+        return cls(
+            id=hex32(found.id),
+            client_id=found.client_id,
+            name=found.name,
+            is_active=found.is_active,
+            created_at=found.created_at,
+            schools=list(found.school_codes),
+            **more,
+        )
+
+
+class ClientWithSecret(ClientOut):
+    """Phần mềm và mật khẩu, chỉ hiện một lần / with its secret, shown this once."""
+
+    client_secret: str
+
+
+@router.get("", summary="Danh sách phần mềm / Clients")
+async def listing(
+    _: Administrator, connection: Connection, service: Service, limit: Limit = 100, cursor: Cursor = None
+) -> Page[ClientOut]:
+    """List clients in the order of their client ids, with the schools they may act for now."""
+    key = read_cursor(cursor, str)
+    after = None if key is None else str(key[0])
+    found = await list_clients(connection, at=service.clock(), after=after, limit=limit + 1)
+    more = write_cursor(found[limit - 1].client_id) if len(found) > limit else None
+    return Page(items=[ClientOut.of(row) for row in found[:limit]], next_cursor=more)
+
+
+@router.post("", status_code=201, summary="Tạo phần mềm / Create a client")
+async def create(
+    asked: ClientIn, actor: Administrator, connection: Connection, service: Service
+) -> ClientWithSecret:
+    """Create a client; the answer is the only place where its secret is ever shown."""
+    made, secret = await create_client(
+        connection,
+        name=asked.name,
+        school_codes=asked.schools,
+        client_id=asked.client_id,
+        now=service.clock(),
+        actor=actor,
+    )
+    return ClientWithSecret.of(made, client_secret=secret)
+
+
+@router.patch("/{row_id}", summary="Khoá hoặc mở phần mềm / Disable or enable a client")
+async def change(
+    row_id: RowId, asked: ClientChange, actor: Administrator, connection: Connection, service: Service
+) -> ClientOut:
+    """Disable or enable; tokens of a disabled client stop at once."""
+    return ClientOut.of(
+        await set_active(
+            connection, identified(row_id), is_active=asked.is_active, now=service.clock(), actor=actor
+        )
+    )
+
+
+@router.post("/{row_id}/secret", summary="Cấp lại mật khẩu / Renew the secret")
+async def renew(
+    row_id: RowId, actor: Administrator, connection: Connection, service: Service
+) -> ClientWithSecret:
+    """Replace the secret; tokens already issued live out their time."""
+    secret = await renew_secret(connection, identified(row_id), now=service.clock(), actor=actor)
+    found = await find_client(connection, identified(row_id), service.clock())
+    assert found is not None
+    return ClientWithSecret.of(found, client_secret=secret)
+
+
+@router.put(
+    "/{row_id}/schools/{school_code}", summary="Ghi nhận uỷ quyền của trường / Record an authorisation"
+)
+async def allow(
+    *,
+    row_id: RowId,
+    school_code: School,
+    asked: AuthorisationIn | None = None,
+    actor: Administrator,
+    connection: Connection,
+    service: Service,
+) -> ClientOut:
+    """Let the client act for a school from now on; repeating it changes nothing."""
+    now = service.clock()
+    await authorise(
+        connection,
+        identified(row_id),
+        school_code,
+        now=now,
+        actor=actor,
+        valid_to=None if asked is None else asked.valid_to,
+    )
+    return await _present(connection, row_id, now)
+
+
+@router.delete("/{row_id}/schools/{school_code}", summary="Chấm dứt uỷ quyền / End an authorisation")
+async def disallow(
+    row_id: RowId, school_code: School, actor: Administrator, connection: Connection, service: Service
+) -> ClientOut:
+    """End the client's right to act for a school; it takes effect at once."""
+    now = service.clock()
+    await withdraw_authorisation(connection, identified(row_id), school_code, now=now, actor=actor)
+    return await _present(connection, row_id, now)
+
+
+async def _present(connection: Connection, row_id: str, now: datetime) -> ClientOut:
+    found = await find_client(connection, identified(row_id), now)
+    if found is None:
+        raise DomainError("QH-005")
+    return ClientOut.of(found)
