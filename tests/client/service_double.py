@@ -53,7 +53,7 @@ class ServiceDouble(httpx.AsyncBaseTransport):
                 answer = httpx.Response(201, json={"challenge_id": "c1", "nonce": "bm9uY2U"})
             case "POST", ["certificates"]:
                 self.posted.append(json.loads(request.content))
-                answer = httpx.Response(201, json={"id": "x", "status": "pending"})
+                answer = httpx.Response(201, json={"certificate_id": "x", "state": "pending"})
             case _:
                 answer = httpx.Response(404, json={"code": "DD-904"})
         return answer

@@ -81,17 +81,18 @@ def test_subject_teachers_sign_the_subjects_that_name_them(province: Province) -
     assert covered == len(found(signed, ".//h:MonHoc"))
 
 
-def test_documents_are_the_same_every_time() -> None:
+def test_documents_are_the_same_every_time(province: Province) -> None:
+    again = build_province(at=AT, pupils_per_school=PUPILS)
     first, second = (
         [
             etree.tostring(item.element)
-            for school in build_province(at=AT, pupils_per_school=3).schools
-            for item in compose_school(build_province(at=AT, pupils_per_school=3), school, signed_at=AT)
+            for school in built.schools
+            for item in compose_school(built, school, signed_at=AT)
         ]
-        for _ in range(2)
+        for built in (province, again)
     )
     assert first == second
-    assert len(set(first)) == 21
+    assert len(set(first)) == PUPILS * len(province.schools)
 
 
 def test_shares_split_the_roll(province: Province) -> None:
