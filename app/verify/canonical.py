@@ -81,9 +81,20 @@ def _canonical(element: etree._Element, form: CanonicalForm) -> bytes:
         return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, with_tail=False)
     # Where inherited namespaces count, lxml is exact for a document's root only (below it, it writes a false
     # xmlns="" on grandchildren). Written out with all its namespaces and read again, the element is one.
-    alone = etree.fromstring(etree.tostring(element, encoding="utf-8", with_tail=False), secure_parser())
+    written = etree.tostring(element, encoding="utf-8", with_tail=False)
+    if form.family is Canonicalization.INCLUSIVE and element.prefix in element.nsmap:
+        if written.count(b" xmlns") == 1:
+            # The element's own namespace is the only one in scope or declared within: the forms coincide.
+            return etree.tostring(
+                element, method="c14n", exclusive=True, with_comments=False, with_tail=False
+            )
+    alone = etree.fromstring(written, secure_parser())
     if form.family is Canonicalization.INCLUSIVE:
         return etree.tostring(alone, method="c14n", with_comments=False)
+    if "#default" in form.prefixes:
+        # lxml drops prefixes that no document of this thread has ever named; this one is no name, so that
+        # it has to be met as the URI of a namespace once.
+        etree.fromstring(b'<x xmlns="#default"/>', secure_parser())
     prefixes = list(form.prefixes)
     return etree.tostring(
         alone, method="c14n", exclusive=True, inclusive_ns_prefixes=prefixes, with_comments=False

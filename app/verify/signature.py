@@ -128,7 +128,7 @@ def _accept(
         else:
             references.append(resolved)
     if isinstance(method, SignatureMethod) and not isinstance(certificates, Finding):
-        flaws = [check_key(carried.public_key, method, policy, place) for carried in certificates]
+        flaws = [check_key(carried, method, policy, place) for carried in certificates]
         if all(flaws):
             findings.extend(flaw for flaw in flaws[:1] if flaw is not None)
     if findings or isinstance(canonical_form, Finding) or isinstance(method, Finding):
@@ -183,7 +183,10 @@ def _compute(
         return (*findings, cannot_canonicalize(error, form.signed_info, place, limit))
     signer = _signer(acceptable, policy, signed_info, place)
     if signer is None:
-        findings.append(place.finding("KS-032", form.element[1], algorithm=acceptable.method.name))
+        # The first certificate is the signer's by custom: where its key was not tried, that is the reason.
+        untried = check_key(acceptable.certificates[0], acceptable.method, policy, place)
+        broken = place.finding("KS-032", form.element[1], algorithm=acceptable.method.name)
+        findings.append(untried or broken)
     if findings or signer is None:
         return tuple(findings)
     covered = frozenset(resolved.target for resolved in acceptable.references)
@@ -195,10 +198,9 @@ def _signer(
 ) -> CarriedCertificate | None:
     """Find the certificate whose key made the signature: KeyInfo may carry its issuers too, in any order."""
     for carried in acceptable.certificates:
-        key = carried.public_key
-        if key is None or check_key(key, acceptable.method, policy, place) is not None:
+        if carried.public_key is None or check_key(carried, acceptable.method, policy, place) is not None:
             continue
-        if is_valid(key, acceptable.method, acceptable.form.value, signed_info):
+        if is_valid(carried.public_key, acceptable.method, acceptable.form.value, signed_info):
             return carried
     return None
 
@@ -213,7 +215,11 @@ def _conclude(
     """Steps 7 and 8: whether the unbroken signature says enough."""
     form, slot, signer = acceptable.form, place.slot, intact.signer
     covers_content = layout.content in intact.covered
-    covered_parts = frozenset(key for key, part in layout.parts.items() if part in intact.covered)
+    covered_parts = frozenset(
+        identifier
+        for resolved in acceptable.references
+        if (identifier := resolved.target.get("Id", "")) in layout.parts
+    )
     findings: list[Finding] = []
     if not covers_content and not (slot.role is SignerRole.SUBJECT_TEACHER and covered_parts):
         findings.append(place.finding("KS-033", form.signed_info, role=slot.role, id=layout.content_id))

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from lxml import etree
 
 from app.findings import Finding
-from app.verify.key_info import PublicKey
+from app.verify.key_info import CarriedCertificate, PublicKey
 from app.verify.place import SignaturePlace
 from app.verify.policy import HASHES, AcceptancePolicy, Scheme, SignatureMethod
 from app.verify.structure import DSMORE, SignatureForm, ds
@@ -66,14 +66,13 @@ def _pss_digest(element: etree._Element, policy: AcceptancePolicy) -> str | None
 
 
 def check_key(
-    key: PublicKey | None, method: SignatureMethod, policy: AcceptancePolicy, place: SignaturePlace
+    carried: CarriedCertificate, method: SignatureMethod, policy: AcceptancePolicy, place: SignaturePlace
 ) -> Finding | None:
-    """Refuse a key of another kind than the algorithm needs (KS-023), or too weak a one (KS-024)."""
-    if method.scheme is Scheme.ECDSA:
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            return place.finding("KS-023", algorithm=method.name)
-        return None if is_strong(key, policy) else place.finding("KS-024", key=describe_key(key))
-    if not isinstance(key, rsa.RSAPublicKey):
+    """Refuse a key that is too weak or of no accepted kind (KS-024), or not of the method's (KS-023)."""
+    key = carried.public_key
+    if key is None:
+        return place.finding("KS-024", key=carried.certificate.public_key_algorithm_oid.dotted_string)
+    if isinstance(key, ec.EllipticCurvePublicKey) is not (method.scheme is Scheme.ECDSA):
         return place.finding("KS-023", algorithm=method.name)
     return None if is_strong(key, policy) else place.finding("KS-024", key=describe_key(key))
 

@@ -5,6 +5,7 @@ XMLDSig 1.1 (W3C REC 2013-04-11), section 4. Nothing is trusted here; nothing un
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import pybase64
@@ -20,41 +21,47 @@ DSMORE: Final = "http://www.w3.org/2007/05/xmldsig-more#"
 
 _SHORT: Final = {DS: "", DS11: "dsig11:", DSMORE: "pss:", EXCLUSIVE_NAMESPACE: "ec:"}
 
-# For every element of the skeleton: its children in order, as a pattern over names each ended by a blank,
-# and the attributes it may carry. ds:Object and the parameters of a transform are open; they are looked at
-# by the steps that give them a meaning.
-_CHILDREN: Final = {
-    "Signature": r"SignedInfo SignatureValue (KeyInfo )?(Object )*",
-    "SignedInfo": r"CanonicalizationMethod SignatureMethod (Reference )+",
-    "CanonicalizationMethod": r"(ec:InclusiveNamespaces )?",
-    "SignatureMethod": r"(HMACOutputLength |pss:RSAPSSParams )?",
-    "Reference": r"(Transforms )?DigestMethod DigestValue ",
-    "Transforms": r"(Transform )+",
-    "DigestMethod": r"",
-    "DigestValue": r"",
-    "SignatureValue": r"",
-    "KeyInfo": r"(KeyName |KeyValue |X509Data |dsig11:DEREncodedKeyValue )+",
-    "KeyName": r"",
-    "X509Data": (
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What an element of the skeleton may hold.
+
+    Attributes:
+        children: in order, a pattern over names each ended by a blank; None where they are open, to be
+            looked at by the step that gives them a meaning.
+        attributes: all that it may carry.
+        required: those that it must carry.
+    """
+
+    children: re.Pattern[str] | None
+    attributes: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+
+
+def _form(children: str | None, *attributes: str, required: str = "") -> _Form:
+    pattern = None if children is None else re.compile(children)
+    names = frozenset(required.split())
+    return _Form(pattern, names.union(attributes), names)
+
+
+_FORMS: Final = {
+    "Signature": _form(r"SignedInfo SignatureValue (KeyInfo )?(Object )*", "Id"),
+    "SignedInfo": _form(r"CanonicalizationMethod SignatureMethod (Reference )+", "Id"),
+    "CanonicalizationMethod": _form(None, required="Algorithm"),
+    "SignatureMethod": _form(r"(HMACOutputLength |pss:RSAPSSParams )?", required="Algorithm"),
+    "Reference": _form(r"(Transforms )?DigestMethod DigestValue ", "Id", "URI", "Type"),
+    "Transforms": _form(r"(Transform )+"),
+    "Transform": _form(None, required="Algorithm"),
+    "DigestMethod": _form(r"", required="Algorithm"),
+    "DigestValue": _form(r""),
+    "SignatureValue": _form(r"", "Id"),
+    "KeyInfo": _form(r"(KeyName |KeyValue |X509Data |dsig11:DEREncodedKeyValue )+", "Id"),
+    "KeyName": _form(r""),
+    "X509Data": _form(
         r"(X509Certificate |X509SubjectName |X509IssuerSerial |X509SKI |X509CRL |dsig11:X509Digest )+"
     ),
-    "X509Certificate": r"",
-    "ec:InclusiveNamespaces": r"",
+    "X509Certificate": _form(r""),
 }
-_PATTERNS: Final = {name: re.compile(pattern) for name, pattern in _CHILDREN.items()}
-_ATTRIBUTES: Final = {
-    "Signature": {"Id"},
-    "SignedInfo": {"Id"},
-    "Reference": {"Id", "URI", "Type"},
-    "SignatureValue": {"Id"},
-    "KeyInfo": {"Id"},
-    "CanonicalizationMethod": {"Algorithm"},
-    "SignatureMethod": {"Algorithm"},
-    "DigestMethod": {"Algorithm"},
-    "Transform": {"Algorithm"},
-    "ec:InclusiveNamespaces": {"PrefixList"},
-}
-_REQUIRED: Final = {"CanonicalizationMethod", "SignatureMethod", "DigestMethod", "Transform"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,7 @@ def read_signature(place: SignaturePlace) -> SignatureForm | Finding:
     """Take a signature apart; KS-001 where its form is not exactly the standard's, KS-002 for bad base64."""
     signature = place.slot.element
     if signature.tag != ds("Signature"):
-        return place.finding("KS-001", found=_short(signature), expected="Signature")
+        return place.finding("KS-001", found=_short(signature.tag), expected="Signature")
     flaw = _flaw(signature, place)
     if flaw is not None:
         return flaw
@@ -137,12 +144,13 @@ def read_signature(place: SignaturePlace) -> SignatureForm | Finding:
 
 def _flaw(element: etree._Element, place: SignaturePlace) -> Finding | None:
     """Find the first place, in document order, where the skeleton departs from the standard."""
-    name = _short(element)
-    found = _attribute_flaw(element, name) or _child_flaw(element, name)
+    name = _short(element.tag)
+    children = [_short(child.tag) for child in element]
+    found = _attribute_flaw(element, name) or _child_flaw(element, name, children)
     if found is not None:
         return place.finding("KS-001", element, found=found, expected=_expected(name))
-    if name in _PATTERNS:
-        for child in element:
+    for child, child_name in zip(element, children, strict=True):
+        if child_name in _FORMS:
             flaw = _flaw(child, place)
             if flaw is not None:
                 return flaw
@@ -150,37 +158,37 @@ def _flaw(element: etree._Element, place: SignaturePlace) -> Finding | None:
 
 
 def _attribute_flaw(element: etree._Element, name: str) -> str | None:
-    if name not in _ATTRIBUTES and name not in _PATTERNS:
-        return None
     attributes = {str(attribute) for attribute in element.keys()}  # noqa: SIM118 - an element's own keys
-    foreign = attributes - _ATTRIBUTES.get(name, set())
-    if foreign:
+    if attributes == _FORMS[name].required:
+        return None
+    if foreign := attributes - _FORMS[name].attributes:
         return f"@{min(foreign)}"
-    return f"{name}(@)" if name in _REQUIRED and "Algorithm" not in attributes else None
+    return f"{name}(@)" if _FORMS[name].required - attributes else None
 
 
-def _child_flaw(element: etree._Element, name: str) -> str | None:
-    pattern = _PATTERNS.get(name)
+def _child_flaw(element: etree._Element, name: str, children: list[str]) -> str | None:
+    pattern = _FORMS[name].children
     if pattern is None:
         return None
-    children = [_short(child) for child in element]
-    if not pattern.fullmatch("".join(f"{child} " for child in children)):
+    if not pattern.fullmatch("".join([f"{child} " for child in children])):
         return f"{name}({', '.join(children)})"
     return f"{name}/text()" if children and (element.text or "").strip() else None
 
 
 def _expected(name: str) -> str:
     """Say what an element may hold, for people."""
-    children = " ".join(_CHILDREN.get(name, "").replace(" )", ")").split())
-    attributes = " ".join(f"@{attribute}" for attribute in sorted(_ATTRIBUTES.get(name, ())))
+    form = _FORMS[name]
+    children = "" if form.children is None else " ".join(form.children.pattern.replace(" )", ")").split())
+    attributes = " ".join(f"@{attribute}" for attribute in sorted(form.attributes))
     return " ".join(part for part in (attributes, children) if part) or "text()"
 
 
-def _short(element: etree._Element) -> str:
+@lru_cache(maxsize=1024)
+def _short(tag: str) -> str:
     """Name an element: XMLDSig's own names bare, its companions' with a prefix, others in full.
 
     There are elements only: comments and the like were refused with the whole transcript.
     """
-    namespace, _, local = element.tag.rpartition("}")
+    namespace, _, local = tag.rpartition("}")
     short = _SHORT.get(namespace[1:])
     return f"{namespace or '{'}}}{local}" if short is None else short + local

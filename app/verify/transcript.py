@@ -16,6 +16,10 @@ from app.verify.policy import SignatureLimits
 from app.verify.structure import ds
 
 _ATTRIBUTES = etree.XPath("//@*")
+_IDENTIFIERS = etree.XPath(
+    "descendant-or-self::*/@*[translate(local-name(), 'ID', 'id') = 'id']", smart_strings=False
+)
+_HAS_XML_ATTRIBUTE = etree.XPath("boolean(descendant-or-self::*/@xml:*)")
 _XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
 
@@ -84,13 +88,15 @@ def _hidden_nodes(layout: SignedLayout, place: SignaturePlace) -> Iterator[Findi
 
 def _identifiers(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:
     """Every tool has its own idea of which attribute is an identifier: by any of them, each is unique."""
+    identifiers = cast("list[str]", _IDENTIFIERS(layout.root))
+    if len(set(identifiers)) == len(identifiers) and not _HAS_XML_ATTRIBUTE(layout.root):
+        return
     seen: set[str] = set()
     for value in cast("list[_AttributeValue]", _ATTRIBUTES(layout.root)):
-        name = value.attrname
+        name, identifier = value.attrname, str(value)
         if name.startswith(_XML_NAMESPACE):
             yield place.finding("KS-005", value.getparent(), attribute=f"xml:{name.rpartition('}')[2]}")
         if name.rpartition("}")[2].lower() == "id":
-            identifier = str(value)
             if identifier in seen:
                 yield place.finding("KS-006", value.getparent(), id=identifier)
             seen.add(identifier)
