@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
-from typing import Final
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,10 +12,8 @@ from app.actors import Actor
 from app.audit import AuditTag, record_act
 from app.errors import DomainError
 from app.organisations.kinds import PARENTS, Organisation, OrganisationKind, has_form, managing_kind
+from app.organisations.legal_zone import LEGAL_ZONE
 from app.organisations.tables import management, organisation
-
-# A day of Vietnamese law begins at midnight in Hanoi; the country has kept one offset since 1975.
-LEGAL_ZONE: Final = timezone(timedelta(hours=7))
 
 
 def legal_date(moment: datetime) -> date:
