@@ -82,12 +82,8 @@ def _canonical(element: etree._Element, form: CanonicalForm) -> bytes:
     # Where inherited namespaces count, lxml is exact for a document's root only (below it, it writes a false
     # xmlns="" on grandchildren). Written out with all its namespaces and read again, the element is one.
     written = etree.tostring(element, encoding="utf-8", with_tail=False)
-    if form.family is Canonicalization.INCLUSIVE and element.prefix in element.nsmap:
-        if written.count(b" xmlns") == 1:
-            # The element's own namespace is the only one in scope or declared within: the forms coincide.
-            return etree.tostring(
-                element, method="c14n", exclusive=True, with_comments=False, with_tail=False
-            )
+    if form.family is Canonicalization.INCLUSIVE and _has_one_namespace(element, written):
+        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, with_tail=False)
     alone = etree.fromstring(written, secure_parser())
     if form.family is Canonicalization.INCLUSIVE:
         return etree.tostring(alone, method="c14n", with_comments=False)
@@ -99,3 +95,12 @@ def _canonical(element: etree._Element, form: CanonicalForm) -> bytes:
     return etree.tostring(
         alone, method="c14n", exclusive=True, inclusive_ns_prefixes=prefixes, with_comments=False
     )
+
+
+def _has_one_namespace(element: etree._Element, written: bytes) -> bool:
+    """Say whether its own namespace is all that an element has in scope or declares within.
+
+    Then every declaration is used where it stands, and the inclusive form is the exclusive one. Text that
+    looks like a declaration only makes the answer no.
+    """
+    return element.tag.startswith("{") and written.count(b" xmlns") == 1
