@@ -130,7 +130,8 @@ class PupilOut(BaseModel):
     """All school years of one pupil, oldest first."""
 
     student_id: str
-    records: list[RecordHead]
+    items: list[RecordHead]
+    next_cursor: None = None
 
 
 async def _find(
@@ -228,4 +229,4 @@ async def pupil(
             school_id=view.school_id,
         )
     heads = [(await _head(connection, view, now))[0] for view in views]
-    return PupilOut(student_id=views[-1].student_code, records=heads)
+    return PupilOut(student_id=views[-1].student_code, items=heads)

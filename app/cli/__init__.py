@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import sender, sending
+from app.cli import demonstration, operator, sender, sending
 
 app = typer.Typer(
     name="hocba",
@@ -11,6 +11,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(operator.commands)
+app.add_typer(operator.db, name="db")
+app.add_typer(operator.keys, name="keys")
+app.add_typer(operator.jobs, name="jobs")
+app.add_typer(demonstration.commands)
 app.add_typer(sender.commands)
 app.add_typer(sending.commands)
 
