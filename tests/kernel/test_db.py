@@ -1,0 +1,93 @@
+"""How the service talks to the database: one transaction, one guarded move, one role."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db import SERVICE_ROLE, database_now, move, open_engine, transaction
+from app.errors import DomainError
+from app.ingest.tables import package_progress
+from tests.builders.clock import MovableClock
+from tests.builders.rows import insert_row
+
+KEY = {"school_id": 1}
+PLAYED = datetime(2031, 7, 1, 17, 0, tzinfo=UTC)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def owner(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(database_url, pool_size=2, as_service=False)
+    async with engine.begin() as connection:
+        await insert_row(connection, "package_progress")
+    yield engine
+    await engine.dispose()
+
+
+async def state(engine: AsyncEngine) -> str:
+    async with transaction(engine) as connection:
+        return str((await connection.execute(select(package_progress.c.state))).scalar_one())
+
+
+async def test_a_move_needs_the_state_it_starts_from(owner: AsyncEngine) -> None:
+    async with transaction(owner) as connection:
+        await move(connection, package_progress, KEY, source="received", target="processing")
+    assert await state(owner) == "processing"
+    with pytest.raises(DomainError) as refused:
+        async with transaction(owner) as connection:
+            await move(connection, package_progress, KEY, source="received", target="processing")
+    assert (refused.value.code, refused.value.facts) == ("QH-020", {"state": "received"})
+
+
+async def test_a_move_sets_what_goes_with_it(owner: AsyncEngine) -> None:
+    async with transaction(owner) as connection:
+        await move(
+            connection, package_progress, KEY, source="received", target="processing", software_name="x"
+        )
+        name = await connection.scalar(select(package_progress.c.software_name))
+    assert name == "x"
+
+
+async def test_nothing_of_a_failed_transaction_stays(owner: AsyncEngine) -> None:
+    async def move_and_fail() -> None:
+        async with transaction(owner) as connection:
+            await move(connection, package_progress, KEY, source="received", target="processing")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await move_and_fail()
+    assert await state(owner) == "received"
+
+
+async def test_the_service_works_as_its_role_and_in_utc(database_url: str) -> None:
+    engine = open_engine(database_url, pool_size=1)
+    async with transaction(engine) as connection:
+        row = (await connection.execute(text("SELECT current_user, current_setting('TimeZone')"))).one()
+    await engine.dispose()
+    assert tuple(row) == (SERVICE_ROLE, "UTC")
+
+
+async def test_an_error_of_the_database_does_not_quote_the_values(owner: AsyncEngine) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with transaction(owner) as connection:
+            await connection.execute(text("SELECT :name / 0 + length(:secret)"), {"name": 1, "secret": "An"})
+    assert "parameters hidden" in str(caught.value)
+
+
+async def test_only_a_declared_sandbox_takes_the_time_it_is_handed(
+    owner: AsyncEngine, database_url: str
+) -> None:
+    engine = open_engine(database_url, pool_size=1, sandbox_clock=MovableClock(PLAYED))
+    async with transaction(owner) as connection:
+        await connection.execute(text("DELETE FROM sandbox"))
+    async with transaction(engine) as connection:
+        assert await connection.scalar(select(database_now())) != PLAYED
+    async with transaction(owner) as connection:
+        await connection.execute(text("INSERT INTO sandbox DEFAULT VALUES"))
+    async with transaction(engine) as connection:
+        assert await connection.scalar(select(database_now())) == PLAYED
+    await engine.dispose()

@@ -1,0 +1,154 @@
+"""The worker: does its jobs, survives their faults, stops when told, and lets nobody do a job twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest_asyncio
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
+
+from app import jobs
+from app.db import open_engine, transaction
+from app.jobs import Job, job
+from app.worker import Handle, Worker, worker_name
+
+LEASE = timedelta(seconds=20)
+PATIENCE = 15
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = open_engine(database_url, pool_size=4)
+    yield engine
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def working(
+    engine: AsyncEngine, handles: Mapping[str, Handle], *, lease: timedelta = LEASE, batch: int = 2
+) -> AsyncIterator[Worker]:
+    worker = Worker(engine, handles, lease=lease, batch=batch)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        group.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            worker.stop()
+
+
+async def enqueue(engine: AsyncEngine, *kinds: str) -> None:
+    async with transaction(engine) as connection:
+        for kind in kinds:
+            await jobs.enqueue(connection, kind)
+
+
+async def left(engine: AsyncEngine) -> int:
+    async with transaction(engine) as connection:
+        return (await connection.execute(select(func.count()).select_from(job))).scalar_one()
+
+
+async def until(question: Callable[[], Awaitable[bool]]) -> None:
+    """Ask the database again and again: what happens there, nobody is told of."""
+    while not await question():  # noqa: ASYNC110 - no event tells what happens in the database
+        await asyncio.sleep(0.02)
+
+
+async def until_none_is_left(engine: AsyncEngine) -> None:
+    async def is_empty() -> bool:
+        return await left(engine) == 0
+
+    await until(is_empty)
+
+
+async def end(engine: AsyncEngine, held: Job, worker: str) -> None:
+    async with transaction(engine) as connection:
+        await jobs.finish(connection, held, worker=worker)
+
+
+async def test_every_job_is_done_once_by_several_workers(engine: AsyncEngine) -> None:
+    done: list[int] = []
+
+    async def handle(held: Job, worker: str) -> None:
+        done.append(held.id)
+        await end(engine, held, worker)
+
+    await enqueue(engine, *["work"] * 20)
+    async with working(engine, {"work": handle}), working(engine, {"work": handle}):
+        await until_none_is_left(engine)
+    assert len(done) == len(set(done)) == 20
+
+
+async def test_a_fault_gives_the_job_back_and_its_text_is_not_logged(engine: AsyncEngine) -> None:
+    async def handle(held: Job, worker: str) -> None:
+        if held.attempts == 1:
+            raise ValueError("Nguyễn Văn An")
+        await end(engine, held, worker)
+
+    async def is_given_back() -> bool:
+        async with transaction(engine) as connection:
+            return await connection.scalar(select(job.c.last_error)) == "ValueError"
+
+    await enqueue(engine, "work")
+    with capture_logs() as logs:
+        async with working(engine, {"work": handle}):
+            await until(is_given_back)
+            async with transaction(engine) as connection:
+                await connection.execute(update(job).values(run_at=func.now()))
+            await until_none_is_left(engine)
+    (line,) = [entry for entry in logs if entry["event"] == "job failed"]
+    assert line["fault"] == "ValueError"
+    assert "Nguyễn" not in str(logs)
+
+
+async def test_stopping_waits_for_what_was_begun_and_takes_nothing_new(engine: AsyncEngine) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(held: Job, worker: str) -> None:
+        begun.set()
+        await go_on.wait()
+        await end(engine, held, worker)
+
+    await enqueue(engine, "work", "work")
+    async with working(engine, {"work": handle}, batch=1) as worker:
+        await begun.wait()
+        worker.stop()
+        go_on.set()
+    assert await left(engine) == 1
+
+
+async def test_a_long_job_keeps_its_lease(engine: AsyncEngine) -> None:
+    done: list[str] = []
+    lease = timedelta(seconds=0.6)
+
+    async def handle(held: Job, worker: str) -> None:
+        await asyncio.sleep(3 * lease.total_seconds())
+        done.append(worker)
+        await end(engine, held, worker)
+
+    await enqueue(engine, "work")
+    async with (
+        working(engine, {"work": handle}, lease=lease) as one,
+        working(engine, {"work": handle}, lease=lease) as other,
+    ):
+        await until_none_is_left(engine)
+    assert len(done) == 1
+    assert done[0] in {one.name, other.name}
+
+
+async def test_a_dead_workers_job_is_done_by_another(engine: AsyncEngine) -> None:
+    async def handle(held: Job, worker: str) -> None:
+        assert held.attempts == 2
+        await end(engine, held, worker)
+
+    await enqueue(engine, "work")
+    async with transaction(engine) as connection:
+        await jobs.claim(connection, worker="dead", lease=timedelta(seconds=-1), limit=1)
+    async with working(engine, {"work": handle}, lease=timedelta(seconds=0.3)):
+        await until_none_is_left(engine)
+
+
+def test_no_two_workers_have_one_name() -> None:
+    assert len({worker_name() for _ in range(50)}) == 50
