@@ -12,13 +12,20 @@ class Place:
 
     Attributes:
         prefix: path of the element that held the transcripts, ``/GoiHocBa``; empty if it came alone.
+        name: local name of a transcript's root.
         position: the transcript's place among the package's transcripts, 1-based; 0 if it came alone.
         line: the line of the unpacked XML on which the transcript begins, 1-based.
     """
 
     prefix: str = ""
+    name: str = "*"
     position: int = 0
     line: int = 1
+
+    @property
+    def xpath(self) -> str:
+        """The transcript's own path in the package."""
+        return f"{self.prefix}/{self.name}[{self.position}]" if self.position else f"/{self.name}"
 
     def line_of(self, element: etree._Element) -> int:
         """Give the element's line in the unpacked XML."""

@@ -167,6 +167,10 @@ class FormatProfile(Protocol):
         """Say what is signed in this transcript and where the signatures stand."""
         ...
 
+    def record_id(self, root: etree._Element) -> UUID | None:
+        """Read the look-up code of a transcript that need not be conformant; None where there is none."""
+        ...
+
     def facts(self, root: etree._Element) -> TranscriptFacts:
         """Read from the content what the service works with; needs the dates' reality checked (``rules``)."""
         ...

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
+from uuid import UUID
 
 from lxml import etree
 
@@ -48,10 +49,15 @@ class ConformantTranscript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NonconformantTranscript:
-    """A transcript that is refused for its form or its rules, with every reason found."""
+    """A transcript that is refused for its form or its rules, with every reason found.
+
+    Attributes:
+        record_id: the look-up code, where it can be read all the same: by it the sender finds the pupil.
+    """
 
     position: int
-    xml: bytes
+    place: Place
+    record_id: UUID | None
     findings: tuple[Finding, ...]
 
 
@@ -63,48 +69,48 @@ def check_item(
     Steps, each only if the one before it held: size, parse, cost, schema, rules. Findings beyond the first
     fifty are counted, not listed (``DD-076``).
     """
+    place = piece.place
     xml = piece.standing_alone()
-    checked = _check(xml, piece.place, profile, limits)
-    if isinstance(checked, tuple):
-        return NonconformantTranscript(position=piece.position, xml=xml, findings=_capped(checked))
-    findings = profile.rules(checked, envelope, piece.place)
+    root = _parse(xml, place, limits)
+    if isinstance(root, Finding):
+        return NonconformantTranscript(position=place.position, place=place, record_id=None, findings=(root,))
+    findings = _form(xml, root, place, profile, limits) or profile.rules(root, envelope, place)
     if has_errors(findings):
-        return NonconformantTranscript(position=piece.position, xml=xml, findings=_capped(findings))
+        return NonconformantTranscript(
+            position=place.position,
+            place=place,
+            record_id=profile.record_id(root),
+            findings=_capped(findings),
+        )
     return ConformantTranscript(
-        position=piece.position,
-        place=piece.place,
+        position=place.position,
+        place=place,
         xml=xml,
-        root=checked,
-        layout=profile.layout(checked, piece.place),
-        facts=profile.facts(checked),
+        root=root,
+        layout=profile.layout(root, place),
+        facts=profile.facts(root),
         warnings=_capped(findings),
     )
 
 
-def _check(
-    xml: bytes, place: Place, profile: FormatProfile, limits: Limits
-) -> etree._Element | tuple[Finding, ...]:
-    xpath = f"{place.prefix}/{profile.transcript_name}[{place.position}]"
+def _parse(xml: bytes, place: Place, limits: Limits) -> etree._Element | Finding:
     if len(xml) > limits.transcript_bytes:
-        return (exceeded("transcript_bytes", limits, xpath=xpath, line=place.line, found=len(xml)),)
-    root = parse(xml, place, xpath)
-    if isinstance(root, Finding):
-        return (root,)
+        return exceeded("transcript_bytes", limits, xpath=place.xpath, line=place.line, found=len(xml))
+    return parse(xml, place, place.xpath)
+
+
+def _form(
+    xml: bytes, root: etree._Element, place: Place, profile: FormatProfile, limits: Limits
+) -> tuple[Finding, ...]:
+    """Give every reason for which the form alone refuses the transcript."""
     costly = cost_findings(xml, root, place, limits)
     if costly:
         return costly
     expected = f"{{{profile.namespace}}}{profile.transcript_name}"
     if root.tag != expected:
-        return (
-            finding(
-                "DD-074",
-                xpath=xpath,
-                line=place.line,
-                name=profile.transcript_name,
-                expected=profile.namespace,
-            ),
-        )
-    return violations(root, profile, place) or root
+        name, namespace = profile.transcript_name, profile.namespace
+        return (finding("DD-074", xpath=place.xpath, line=place.line, name=name, expected=namespace),)
+    return violations(root, profile, place)
 
 
 def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits) -> tuple[Finding, ...]:
@@ -125,8 +131,7 @@ def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits
     longest = max((len(name) - 2 for name in _NAMESPACE_DECLARATION.findall(xml)), default=0)
     if longest > limits.namespace_characters:
         exceeded_names.append("namespace_characters")
-    xpath = place.xpath_of(root)
-    return tuple(exceeded(name, limits, xpath=xpath, line=place.line) for name in exceeded_names)
+    return tuple(exceeded(name, limits, xpath=place.xpath, line=place.line) for name in exceeded_names)
 
 
 @cache

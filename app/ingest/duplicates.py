@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from app.findings import Finding, finding
-from app.ingest.conformance import ConformantTranscript
+from app.formats.place import Place
+from app.formats.profile import TranscriptFacts
 
 
-def repeated(transcripts: Iterable[ConformantTranscript]) -> Mapping[int, Finding]:
+def repeated(transcripts: Iterable[tuple[Place, TranscriptFacts]]) -> Mapping[int, Finding]:
     """Say by position which transcripts repeat an earlier one of the same package; the first one stands.
 
     ``TR-001`` the same look-up code; ``TR-002`` the same pupil, by pupil code or identity number, in the same
@@ -15,9 +16,8 @@ def repeated(transcripts: Iterable[ConformantTranscript]) -> Mapping[int, Findin
     first_by_record: dict[object, int] = {}
     first_by_student: dict[tuple[str, ...], int] = {}
     findings: dict[int, Finding] = {}
-    for transcript in transcripts:
-        facts, position = transcript.facts, transcript.position
-        xpath, line = transcript.place.xpath_of(transcript.root), transcript.place.line
+    for place, facts in transcripts:
+        position, xpath, line = place.position, place.xpath, place.line
         first = first_by_record.setdefault(facts.record_id, position)
         if first != position:
             findings[position] = finding(

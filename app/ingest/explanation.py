@@ -78,7 +78,10 @@ def _explain_error(
             finding("DD-071", xpath=place.xpath_of(at), line=place.line_of(at), name=local_name(at)),
         )
     elif isinstance(rule, XsdElement):
-        yield "*", finding("DD-072", xpath=place.xpath_of(at), line=place.line_of(at), name=local_name(at))
+        yield (
+            "text()",
+            finding("DD-072", xpath=place.xpath_of(at), line=place.line_of(at), name=local_name(at)),
+        )
     else:
         yield _value_finding(error, at, schema, profile, place)
 

@@ -107,7 +107,7 @@ def split(xml: bytes, profile: FormatProfile, limits: Limits) -> OpenedPackage |
     envelope = _read_skeleton(xml, spans, profile, limits)
     if not isinstance(envelope, Envelope):
         return envelope
-    pieces = tuple(_pieces(xml, spans, inherited, f"/{profile.package_name}"))
+    pieces = tuple(_pieces(xml, spans, inherited, profile))
     return OpenedPackage(envelope=envelope, pieces=pieces)
 
 
@@ -211,22 +211,23 @@ def _namespace_declarations(tag: re.Match[bytes]) -> Iterator[tuple[bytes, bytes
 
 
 def _pieces(
-    xml: bytes, spans: list[_Span], inherited: dict[bytes, bytes], prefix: str
+    xml: bytes, spans: list[_Span], inherited: dict[bytes, bytes], profile: FormatProfile
 ) -> Iterator[TranscriptPiece]:
     """Describe each transcript: where it stands, and which of the root's namespaces it inherits."""
+    prefix, name = f"/{profile.package_name}", profile.transcript_name
     line, cursor = 1, 0
     for position, span in enumerate(spans, start=1):
         line += xml.count(b"\n", cursor, span.start)
         cursor = span.start
         yield TranscriptPiece(
             position=position,
-            place=Place(prefix=prefix, position=position, line=line),
+            place=Place(prefix=prefix, name=name, position=position, line=line),
             byte_offset=span.start,
             byte_length=span.end - span.start,
             source=xml,
             name_end=span.name_end,
             inherited=b"".join(
-                b" " + name + b"=" + value for name, value in inherited.items() if name not in span.declared
+                b" " + key + b"=" + value for key, value in inherited.items() if key not in span.declared
             ),
         )
 

@@ -53,6 +53,7 @@ class Codes:
     """One edition of the lists.
 
     Attributes:
+        subject_codes: all subject codes of all levels.
         circulars: for each level and grade, the circulars with the first and the first-no-longer year.
         conduct: the year's conduct level by those of the two terms.
     """
@@ -75,6 +76,7 @@ class Codes:
     primary_circulars: frozenset[str]
     technology_grades: frozenset[int]
     listed_circulars: frozenset[str]
+    subject_codes: frozenset[str]
 
     def circulars_for(self, level: str, grade: int, first_year: int) -> frozenset[str]:
         """Give the circulars under which a pupil of this level and grade was assessed in this school year."""
@@ -130,6 +132,7 @@ def load_codes(path: Path) -> Codes:
         primary_circulars=frozenset(raw["primary"]["circulars"]),
         technology_grades=frozenset(raw["primary"]["technology_grades"]),
         listed_circulars=frozenset(raw["subjects"]["circulars"]),
+        subject_codes=frozenset(code for entries in lists.values() for code in entries),
     )
 
 

@@ -12,6 +12,7 @@ def qualified(local: str) -> str:
 
 
 CONTENT: Final = qualified("NoiDung")
+RECORD_CODE: Final = qualified("MaTraCuu")
 SIGNATURES: Final = qualified("DanhSachChuKy")
 PRIMARY: Final = qualified("TieuHoc")
 SECONDARY: Final = qualified("TrungHoc")

@@ -11,7 +11,15 @@ from lxml import etree
 from app.findings import Finding, finding
 from app.formats.hocba_1_0 import reading
 from app.formats.hocba_1_0.codes import load_codes
-from app.formats.hocba_1_0.names import CONTENT, NAMESPACE, SIGNATURE, SIGNATURES, SUBJECT, TEACHER
+from app.formats.hocba_1_0.names import (
+    CONTENT,
+    NAMESPACE,
+    RECORD_CODE,
+    SIGNATURE,
+    SIGNATURES,
+    SUBJECT,
+    TEACHER,
+)
 from app.formats.hocba_1_0.rules import check, follows
 from app.formats.place import Place
 from app.formats.profile import (
@@ -22,6 +30,7 @@ from app.formats.profile import (
     SignerRole,
     TranscriptFacts,
 )
+from app.ids import parse_uuid
 
 ALONE: Final = Place()
 _SCHEMA_PATH: Final = Path(__file__).with_name("hocba-1.0.xsd")
@@ -104,6 +113,10 @@ class HocBaProfile:
                 _slot(position, holder, place) for position, holder in enumerate(signatures, start=1)
             ),
         )
+
+    def record_id(self, root: etree._Element) -> UUID | None:
+        """Read the look-up code (mã tra cứu) of a transcript that need not be conformant."""
+        return parse_uuid(root.findtext(f"{CONTENT}/{RECORD_CODE}", ""))
 
     def facts(self, root: etree._Element) -> TranscriptFacts:
         """Read what the service works with, from the signed content alone.

@@ -147,7 +147,7 @@ def _names(content: Content) -> Iterator[Finding]:
 
 
 def _subjects(content: Content, codes: Codes) -> Iterator[Finding]:
-    """``MA-007`` unknown code, ``MA-011`` repeated, ``NV-015`` not of the grade, ``DD-075`` repeated Id."""
+    """Check subjects' codes (``MA-007``, ``MA-011``, ``MA-013``), grades (``NV-015``), Ids (``DD-075``)."""
     counts: Counter[str] = Counter()
     identifiers: Counter[str] = Counter()
     level = codes.levels[content.level]
@@ -164,7 +164,8 @@ def _subjects(content: Content, codes: Codes) -> Iterator[Finding]:
             continue
         known = level.subjects.get(code)
         if known is None:
-            yield content.tell("MA-007", subject["Ma"], code, subject_code=code, level=content.level)
+            told = "MA-013" if code in codes.subject_codes else "MA-007"
+            yield content.tell(told, subject["Ma"], code, subject_code=code, level=content.level)
         elif content.grade not in known.grades and content.grade in level.grades and not level.is_lenient:
             yield content.tell("NV-015", subject["Ma"], code, subject=known.name, grade=content.grade)
 
