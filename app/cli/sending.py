@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -43,7 +43,7 @@ class Connection:
 
     base_url: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
 
 
 def connection(

@@ -169,9 +169,10 @@ class HocBaClient:
         )
         return _token(response)
 
-    async def student_records(self, student_id: str) -> dict[str, Any]:
-        """Read all years of one pupil, by pupil code or identity number."""
-        return await self._json("GET", f"/students/{student_id}/records")
+    async def student_records(self, student_id: str) -> AsyncIterator[dict[str, Any]]:
+        """Walk through one pupil's years, by pupil code or identity number, oldest first."""
+        async for item in self._pages(f"/students/{student_id}/records", {}):
+            yield item
 
     async def register_certificate(
         self, *, school_code: str, role: str, certificate: x509.Certificate, key: PrivateKey

@@ -50,12 +50,14 @@ class Patience:
     """How long to keep trying: exponential back-off with full jitter, never against Retry-After.
 
     Attributes:
+        longest_asked_seconds: how far a Retry-After is followed.
         jitter: gives a share between 0 and 1; thousands of schools must not come back at the same moment.
     """
 
     attempts: int = 6
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 60.0
+    longest_asked_seconds: float = 600.0
     jitter: Callable[[], float] = field(default=random.random)
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
 
@@ -65,9 +67,8 @@ class Patience:
         longest = min(self.first_wait_seconds * 2**attempt, self.longest_wait_seconds)
         # Half of it is certain, the other half is drawn.
         drawn = longest * (0.5 + self.jitter() / 2)
-        await self.sleep(
-            drawn if asked is None else min(max(asked, 0.0), self.longest_wait_seconds) + drawn / 10
-        )
+        seconds = drawn if asked is None else min(max(asked, 0.0), self.longest_asked_seconds) + drawn / 10
+        await self.sleep(seconds)
 
 
 def retry_after_seconds(response: httpx.Response) -> float | None:

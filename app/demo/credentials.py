@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Login:
     """A user name with its password; for school software, a client id with its secret."""
 
     name: str
-    secret: str
+    secret: str = field(repr=False)
 
 
 def draw_logins(names: Sequence[str]) -> dict[str, Login]:

@@ -142,10 +142,10 @@ async def test_retry_after_is_honoured(
     client: HocBaClient, service: ServiceDouble, package: Package, waits: list[float]
 ) -> None:
     date = {"retry-after": "Thu, 28 May 2026 00:00:12 GMT", "date": "Thu, 28 May 2026 00:00:05 GMT"}
-    service.next_answers = [status(429, **{"retry-after": "9"}), status(503, **date), status(503)]
+    service.next_answers = [status(429, **{"retry-after": "90"}), status(503, **date), status(503)]
     await client.send(package)
     # A tenth of the back-off (1, 2, 4 s) comes on top, so that not everybody returns in the same second.
-    assert waits == pytest.approx([9.1, 7.2, 4.0])
+    assert waits == pytest.approx([90.1, 7.2, 4.0])
 
 
 async def test_overload_that_does_not_end_is_told(

@@ -96,7 +96,7 @@ async def test_from_registration_to_receipt(world: World, client: HocBaClient) -
         assert sha256(xml).hexdigest() == receipt.claims["xml_sha256"]
         assert (await client.record(item["record_id"]))["record_id"] == item["record_id"]
     pupil = school.classes[0].pupils[0].student_code
-    assert len((await client.student_records(pupil))["records"]) == 1
+    assert len([item async for item in client.student_records(pupil)]) == 1
 
 
 @pytest.mark.parametrize("is_raw", [False, True])
