@@ -43,6 +43,13 @@ def read_cursor(cursor: str | None, *kinds: type[str] | type[int]) -> Sequence[s
         raise DomainError("DD-903") from error
     if not isinstance(key, list) or [type(part) for part in key] != list(kinds):
         raise DomainError("DD-903")
-    if not all(isinstance(part, int) or (part.isascii() and part.isprintable()) for part in key):
+    if not all(_is_plain(part) for part in key):
         raise DomainError("DD-903")
     return key
+
+
+def _is_plain(part: str | int) -> bool:
+    """Say whether a part could come from a row: what the database cannot hold is no place in a list."""
+    if isinstance(part, int):
+        return abs(part) < 1 << 31
+    return part.isascii() and part.isprintable()

@@ -115,7 +115,7 @@ def create_administrator(
     as_json: Json = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Tạo quản trị viên đầu tiên / Create the first administrator, and the ministry at the top of the tree."""
+    """Tạo quản trị viên đầu tiên / Create the first administrator, and the ministry above all."""
 
     async def work(connection: AsyncConnection, now: datetime) -> None:
         if await count_administrators(connection):
