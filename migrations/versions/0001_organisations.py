@@ -38,6 +38,7 @@ def _roles_and_functions() -> None:
         """,
         f"GRANT {SERVICE_ROLE} TO CURRENT_USER",
         f"GRANT USAGE ON SCHEMA public TO {SERVICE_ROLE}",
+        f"GRANT SELECT ON alembic_version TO {SERVICE_ROLE}",  # /readyz tells the revision
     )
 
 

@@ -9,6 +9,7 @@ from alembic import command
 from sqlalchemy import CheckConstraint, Connection, inspect, text
 
 import migrations
+from app.api.health import SCHEMA_REVISION
 from app.db import metadata, open_engine
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
@@ -70,6 +71,13 @@ async def test_up_down_and_up_again(empty_url: str) -> None:
 async def test_upgrading_what_is_up_to_date_changes_nothing(database_url: str) -> None:
     await upgrade_schema(database_url)
     assert await current_revision(database_url) == head_revision()
+
+
+async def test_the_service_may_read_which_revision_it_works_on(database_url: str) -> None:
+    engine = open_engine(database_url, pool_size=1)
+    async with engine.connect() as connection:
+        assert (await connection.execute(SCHEMA_REVISION)).scalar_one() == head_revision()
+    await engine.dispose()
 
 
 async def test_the_tables_are_the_declared_ones(database_url: str) -> None:

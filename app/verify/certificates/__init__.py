@@ -1,0 +1,1 @@
+"""Certificates (chứng thư số): registration, decisions, and their standing at any moment."""
