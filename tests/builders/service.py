@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from lxml import etree
 
 from app import jobs
-from app.actors import System
+from app.actors import Role, System
 from app.api.deps import ServiceState
 from app.api.tokens import TokenKind, TokenSubject, issue_token
 from app.client.keys import PrivateKey
@@ -237,7 +237,7 @@ async def _found(world: World) -> None:
             account = await create_account(
                 connection,
                 AccountDraft(
-                    username=username, full_name=full_name, role=role, organisation_code=code,
+                    username=username, full_name=full_name, role=Role(role), organisation_code=code,
                     password_hash=officer_password_hash(),
                 ),
                 now=now, actor=actor,

@@ -1,9 +1,12 @@
 """The main line: a school's package goes in over HTTP, verified records and signed receipts come out."""
 
+import pytest
 import pytest_asyncio
 
 from app.client.receipts import read_receipt
-from tests.builders.service import World
+from app.client.signing import Canonicalisation, Role, sign_transcript
+from app.demo.transcripts import compose_school
+from tests.builders.service import SIGNED, World
 
 LEVELS = ("02", "03", "04", "05")
 
@@ -41,3 +44,25 @@ async def test_packages_of_all_four_levels_become_records_with_receipts(enrolled
             )
             assert record.json()["status"] == "issued"
             assert record.json()["content_sha256"] == receipt.claims["content_sha256"]
+
+
+@pytest.mark.parametrize("canonicalisation", list(Canonicalisation))
+async def test_the_habit_of_e_invoice_signers_is_accepted(
+    enrolled: World, canonicalisation: Canonicalisation
+) -> None:
+    school = enrolled.school("03")
+    transcripts = []
+    for composed in compose_school(enrolled.province, school, signed_at=SIGNED):
+        for role, credential in ((Role.HEAD, school.head.credential), (Role.SCHOOL, school.seal)):
+            sign_transcript(
+                composed.element,
+                role=role,
+                key=credential.key,
+                certificate=credential.certificate,
+                signed_at=SIGNED,
+                style="properties",
+                canonicalisation=canonicalisation,
+            )
+        transcripts.append(composed.element)
+    result = await enrolled.send(school, enrolled.package(school, transcripts))
+    assert result["accepted"] == result["total"], result["items"][0]["findings"]
