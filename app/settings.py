@@ -19,36 +19,88 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="HOCBA_", frozen=True, extra="ignore")
 
-    tier: Literal["province", "ministry"] = "province"
-    data_dir: Path = Field(default=Path(".hocba"), description="database, keys and credentials")
-    key_dir: Path | None = Field(default=None, description="signing keys; shared by all machines")
-    database_url: SecretStr | None = Field(default=None, description="PostgreSQL 15 to 18; none: embedded")
-    migration_url: SecretStr | None = Field(default=None, description="the schema owner's address")
-    database_pool: int = Field(default=10, ge=2, le=200)
-    pg_bin: Path | None = Field(default=None, description="folder of PostgreSQL programs to use instead")
-    pg_user: str | None = Field(default=None, description="existing user to run PostgreSQL as, under root")
+    tier: Literal["province", "ministry"] = Field(
+        default="province", description="hệ thống của tỉnh hay của Bộ / whose instance this is"
+    )
+    data_dir: Path = Field(
+        default=Path(".hocba"), description="CSDL nhúng, khóa, tệp mẫu / embedded database, keys, credentials"
+    )
+    key_dir: Path | None = Field(
+        default=None,
+        description="khóa ký, dùng chung cho mọi máy; mặc định: keys trong thư mục dữ liệu / signing keys, "
+        "shared by all machines; default: keys in the data folder",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL 15 đến 18; không đặt: CSDL nhúng / PostgreSQL 15 to 18; unset: embedded",
+    )
+    migration_url: SecretStr | None = Field(
+        default=None,
+        description="địa chỉ CSDL với vai trò chủ lược đồ / the database's address as the schema's owner",
+    )
+    database_pool: int = Field(
+        default=10,
+        ge=2,
+        le=200,
+        description="số kết nối giữ sẵn / connections kept; as many again under load",
+    )
+    pg_bin: Path | None = Field(
+        default=None,
+        description="thư mục chương trình PostgreSQL dùng thay / folder of the programs to use instead",
+    )
+    pg_user: str | None = Field(
+        default=None,
+        description="người dùng có sẵn để chạy CSDL nhúng khi là root / "
+        "existing user to run the embedded database as, under root",
+    )
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65535)
-    base_url: str | None = Field(default=None, description="the address clients use, if not host and port")
+    host: str = Field(default="127.0.0.1", description="địa chỉ lắng nghe / address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="cổng / port")
+    base_url: str | None = Field(
+        default=None, description="địa chỉ công khai, nếu khác / the address clients use, if another"
+    )
 
-    token_minutes: int = Field(default=60, ge=1, description="life of a client's access token")
-    session_minutes: int = Field(default=480, ge=1, description="life of an officer's access token")
-    oidc_issuer: str | None = None
-    oidc_audience: str | None = None
+    token_minutes: int = Field(
+        default=60, ge=1, description="thời hạn thẻ của phần mềm / life of a client's access token"
+    )
+    session_minutes: int = Field(
+        default=480, ge=1, description="thời hạn phiên của cán bộ / life of an officer's session"
+    )
+    oidc_issuer: str | None = Field(
+        default=None, description="máy chủ OpenID Connect của cán bộ / officers' OpenID provider (its issuer)"
+    )
+    oidc_audience: str | None = Field(
+        default=None, description="aud mà thẻ OIDC phải mang / the aud its tokens must carry"
+    )
 
-    max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1024)
-    max_unpacked_bytes: int = Field(default=256 * MEBIBYTE, ge=1024)
-    max_transcripts: int = Field(default=1000, ge=1)
-    max_transcript_bytes: int = Field(default=MEBIBYTE, ge=1024)
-    max_wait_seconds: int = Field(default=30, ge=0, description="longest Prefer: wait")
+    max_body_bytes: int = Field(
+        default=32 * MEBIBYTE, ge=1024, description="một yêu cầu, theo byte / one request's body"
+    )
+    max_unpacked_bytes: int = Field(
+        default=256 * MEBIBYTE, ge=1024, description="một gói sau giải nén / one package, unpacked"
+    )
+    max_transcripts: int = Field(default=1000, ge=1, description="số học bạ một gói / transcripts a package")
+    max_transcript_bytes: int = Field(default=MEBIBYTE, ge=1024, description="một học bạ / one transcript")
+    max_wait_seconds: int = Field(
+        default=30, ge=0, description="Prefer: wait dài nhất, giây / longest Prefer: wait"
+    )
 
-    worker_threads: int = Field(default=2, ge=1, le=64)
-    worker_batch: int = Field(default=2, ge=1, le=64, description="packages claimed at once")
-    lease_seconds: int = Field(default=20, ge=3, description="a dead worker's packages are free after this")
+    worker_threads: int = Field(
+        default=2, ge=1, le=64, description="luồng kiểm tra / threads that judge; one a core"
+    )
+    worker_batch: int = Field(default=2, ge=1, le=64, description="số gói nhận một lúc / packages at once")
+    lease_seconds: int = Field(
+        default=20,
+        ge=3,
+        description="gói của worker đã chết được giải phóng sau / freed after a worker's death",
+    )
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="mức nhật ký / least severe event that is logged"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="dạng nhật ký / one JSON object a line, or for people"
+    )
 
     @property
     def keys(self) -> Path:
