@@ -21,6 +21,7 @@ from app.ingest.splitting import TranscriptPiece
 from app.ingest.well_formed import parse
 
 MAX_FINDINGS: Final = 50
+_SHORTEST_ELEMENT: Final = len("<a/>")
 _NAMESPACE_DECLARATION: Final = re.compile(rb"xmlns(?::[^\s=<>]++)?\s*+=\s*+(\"[^\"]*+\"|'[^']*+')")
 
 
@@ -120,16 +121,16 @@ def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits
     markup in text; they then count too much, never too little, and only absurd text comes near a limit.
     """
     exceeded_names = []
-    if xml.count(b"<") > limits.elements < sum(1 for _ in root.iter()):
+    if len(xml) > limits.elements * _SHORTEST_ELEMENT and sum(1 for _ in root.iter()) > limits.elements:
         exceeded_names.append("elements")
     if _deeper_than(limits.depth)(root):
         exceeded_names.append("depth")
     if _more_attributes_than(limits.attributes)(root):
         exceeded_names.append("attributes")
-    if xml.count(b"xmlns") > limits.namespaces and _namespaces_in_scope(root) > limits.namespaces:
+    declared = _NAMESPACE_DECLARATION.findall(xml)
+    if len(declared) > limits.namespaces < _namespaces_in_scope(root):
         exceeded_names.append("namespaces")
-    longest = max((len(name) - 2 for name in _NAMESPACE_DECLARATION.findall(xml)), default=0)
-    if longest > limits.namespace_characters:
+    if declared and max(map(len, declared)) - 2 > limits.namespace_characters:
         exceeded_names.append("namespace_characters")
     return tuple(exceeded(name, limits, xpath=place.xpath, line=place.line) for name in exceeded_names)
 

@@ -20,6 +20,7 @@ class Limits:
         unpacked_bytes: the XML after gunzip.
         compression_ratio: unpacked bytes for one packed byte, over any stretch of a mebibyte or more.
         header_bytes: everything in the XML that is not a transcript.
+        comments: comments and CDATA sections in one package.
         transcripts: transcripts in one package.
         transcript_bytes: one transcript, with the namespaces it inherits.
         depth: nested elements in one transcript, its root counted.
@@ -33,6 +34,7 @@ class Limits:
     unpacked_bytes: int = 256 * MEBIBYTE
     compression_ratio: int = 400
     header_bytes: int = 64 * KIBIBYTE
+    comments: int = 200_000
     transcripts: int = 1000
     transcript_bytes: int = MEBIBYTE
     depth: int = 48
@@ -55,6 +57,7 @@ LIMIT_CODES: Final[Mapping[str, str]] = MappingProxyType(
         "attributes": "DD-009",
         "namespaces": "DD-010",
         "namespace_characters": "DD-011",
+        "comments": "DD-012",
     }
 )
 

@@ -34,6 +34,8 @@ _START_TAG: Final = re.compile(
     rb"<(?P<name>" + _NAME + rb")"
     rb"(?P<attributes>(?:\s++" + _NAME + rb"\s*+=\s*+(?:" + _VALUE + rb"))*+)\s*+(?P<empty>/?)>"
 )
+_LESS_THAN: Final = ord("<")
+_RARE: Final = 10_000  # marks looked at one by one before searching for the pair
 _NAME_ENDS: Final = (b">", b" ", b"\t", b"\r", b"\n")
 _BLANKS_IN_VALUES: Final = bytes.maketrans(b"\t\r\n", b"   ")  # as attribute values are normalised anyway
 _XML_BLANKS: Final = " \t\r\n"
@@ -82,6 +84,7 @@ class _Span:
     start: int
     name_end: int
     end: int
+    local_name: bytes
     declared: frozenset[bytes]
 
 
@@ -92,12 +95,13 @@ def split(xml: bytes, profile: FormatProfile, limits: Limits) -> OpenedPackage |
     Refuses the package as a whole: ``DD-030`` not UTF-8, ``DD-031`` not well-formed outside the transcripts,
     ``DD-032`` DOCTYPE, ``DD-033`` processing instruction, ``DD-034`` another root, ``DD-035`` anything but
     transcripts beside the header, ``DD-036`` no transcript, ``DD-037`` another count than declared,
-    ``DD-043`` another version, the limits, and whatever the schema refuses in the header.
+    ``DD-038`` unbalanced or nested transcripts, ``DD-043`` another version, the limits, and whatever the
+    schema refuses in the header.
     """
     start = _opening(xml)
     if isinstance(start, Finding):
         return (start,)
-    outline = _outline(xml, start)
+    outline = _outline(xml, start, limits)
     if isinstance(outline, Finding):
         return (outline,)
     cut = _cut(xml, outline, start, profile, limits)
@@ -109,23 +113,6 @@ def split(xml: bytes, profile: FormatProfile, limits: Limits) -> OpenedPackage |
         return envelope
     pieces = tuple(_pieces(xml, spans, inherited, profile))
     return OpenedPackage(envelope=envelope, pieces=pieces)
-
-
-def _cut(
-    xml: bytes, outline: bytes | bytearray, start: int, profile: FormatProfile, limits: Limits
-) -> tuple[list[_Span], dict[bytes, bytes]] | Finding:
-    """Find the transcripts, and the namespaces that the root declares for them."""
-    root_tag = _START_TAG.match(outline, max(outline.find(b"<", start), 0))
-    if root_tag is None or root_tag["empty"]:
-        return malformed_at(xml, start, "no root start tag")
-    spans: list[_Span] = []
-    for span in _spans(outline, root_tag.end(), profile.transcript_name.encode()):
-        if isinstance(span, int):
-            return malformed_at(xml, span, "tag not closed")
-        spans.append(span)
-        if len(spans) > limits.transcripts:
-            return exceeded("transcripts", limits)
-    return spans, dict(_namespace_declarations(root_tag))
 
 
 def _opening(xml: bytes) -> int | Finding:
@@ -143,12 +130,12 @@ def _opening(xml: bytes) -> int | Finding:
     return declaration.end()
 
 
-def _outline(xml: bytes, start: int) -> bytes | bytearray | Finding:
+def _outline(xml: bytes, start: int, limits: Limits) -> bytes | bytearray | Finding:
     """Give the XML with comments and CDATA sections blanked out; the very bytes where there are none."""
-    if xml.find(b"<!", start) < 0 and xml.find(b"<?", start) < 0:
+    if not any(_has_markup(xml, mark, start) for mark in (b"!", b"?")):
         return xml
     outline = bytearray(xml)
-    for hiding in _HIDING.finditer(xml, start):
+    for number, hiding in enumerate(_HIDING.finditer(xml, start), start=1):
         begin, end = hiding.span()
         if hiding[0] == b"<?":
             return finding("DD-033", line=xml.count(b"\n", 0, begin) + 1)
@@ -156,51 +143,96 @@ def _outline(xml: bytes, start: int) -> bytes | bytearray | Finding:
             if xml.startswith(b"<!DOCTYPE", begin):
                 return finding("DD-032", line=xml.count(b"\n", 0, begin) + 1)
             return malformed_at(xml, begin, "comment or CDATA section not closed")
+        if number > limits.comments:
+            return exceeded("comments", limits)
         outline[begin:end] = b" " * (end - begin)
     return outline
 
 
-def _spans(outline: bytes | bytearray, position: int, transcript_name: bytes) -> Iterator[_Span | int]:
-    """Find the root's children that are called transcripts, or the offset at which markup breaks off."""
+def _has_markup(xml: bytes, mark: bytes, start: int) -> bool:
+    """Say whether ``<`` and the mark stand side by side; the mark alone is rarer and so found much faster."""
+    position = start
+    for _ in range(_RARE):
+        position = xml.find(mark, position + 1)
+        if position < 0:
+            return False
+        if xml[position - 1] == _LESS_THAN:
+            return True
+    return xml.find(b"<" + mark, position) >= 0
+
+
+def _cut(
+    xml: bytes, outline: bytes | bytearray, start: int, profile: FormatProfile, limits: Limits
+) -> tuple[list[_Span], dict[bytes, bytes]] | Finding:
+    """Find the transcripts, and the namespaces that the root declares for them."""
+    root_tag = _START_TAG.match(outline, max(outline.find(b"<", start), 0))
+    if root_tag is None or root_tag["empty"]:
+        return malformed_at(xml, start, "no root start tag")
+    transcript_name = profile.transcript_name.encode()
+    spans: list[_Span] = []
+    for index, span in enumerate(_children(outline, root_tag)):
+        if isinstance(span, int):
+            return _broken_off(xml, span, profile)
+        if span.local_name == transcript_name:
+            spans.append(span)
+        elif index > 0:
+            return _foreign(profile, xml.count(b"\n", 0, span.start) + 1)
+        if len(spans) > limits.transcripts:
+            return exceeded("transcripts", limits)
+    return spans, dict(_namespace_declarations(root_tag))
+
+
+def _children(outline: bytes | bytearray, root_tag: re.Match[bytes]) -> Iterator[_Span | int]:
+    """Find the root's children one after another, or the offset at which markup breaks off."""
+    position = root_tag.end()
     while True:
         start = outline.find(b"<", position)
         if start < 0:
             yield len(outline)
             return
         if outline.startswith(b"</", start):
+            if not outline.startswith(root_tag["name"], start + 2):
+                yield start
             return
         tag = _START_TAG.match(outline, start)
-        name = b"" if tag is None else bytes(tag["name"])
-        end = -1 if tag is None else tag.end() if tag["empty"] else _end_of(outline, name, tag.end())
-        if tag is None or end < 0:
+        if tag is None:
             yield start
             return
-        if name.rpartition(b":")[2] == transcript_name:
-            declared = frozenset(key for key, _ in _namespace_declarations(tag))
-            yield _Span(start=start, name_end=tag.end("name"), end=end, declared=declared)
-        position = end
+        name = bytes(tag["name"])
+        position = tag.end() if tag["empty"] else _end_of(outline, name, tag.end())
+        if position == 0:
+            yield start
+            return
+        yield _Span(
+            start=start,
+            name_end=tag.end("name"),
+            end=position,
+            local_name=name.rpartition(b":")[2],
+            declared=frozenset(key for key, _ in _namespace_declarations(tag)),
+        )
 
 
 def _end_of(outline: bytes | bytearray, name: bytes, position: int) -> int:
-    """Give the offset behind an element's end tag, -1 where there is none."""
-    closing = outline.find(b"</" + name, position)
-    behind = closing + 2 + len(name)
-    if closing < 0 or (
-        outline[behind : behind + 1] in _NAME_ENDS and outline.find(b"<" + name, position, closing) < 0
-    ):
-        return outline.find(b">", closing) + 1 if closing >= 0 else -1
-    depth = 1
-    for tag in re.compile(rb"<(/?)" + re.escape(name) + rb"(?=[\s/>])").finditer(outline, position):
-        start_tag = None if tag[1] else _START_TAG.match(outline, tag.start())
-        if tag[1]:
-            depth -= 1
-        elif start_tag is None:
-            return -1
-        elif not start_tag["empty"]:
-            depth += 1
-        if depth == 0:
-            return outline.find(b">", tag.start()) + 1
-    return -1
+    """Give the offset behind the next end tag of this name, 0 where there is none."""
+    end_tag = b"</" + name
+    while True:
+        closing = outline.find(end_tag, position)
+        position = closing + len(end_tag)
+        if closing < 0 or outline[position : position + 1] in _NAME_ENDS:
+            return outline.find(b">", closing) + 1 if closing >= 0 else 0
+
+
+def _broken_off(xml: bytes, offset: int, profile: FormatProfile) -> Finding:
+    """Say what is wrong where the root's children break off: an end tag too many, or a tag not closed."""
+    if xml.startswith(b"</", offset):
+        line = xml.count(b"\n", 0, offset) + 1
+        return finding("DD-038", line=line, item=profile.transcript_name)
+    return malformed_at(xml, offset, "tag not closed")
+
+
+def _foreign(profile: FormatProfile, line: int | None = None) -> Finding:
+    xpath = f"/{profile.package_name}"
+    return finding("DD-035", xpath=xpath, line=line, header=profile.header_name, item=profile.transcript_name)
 
 
 def _namespace_declarations(tag: re.Match[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -232,12 +264,19 @@ def _pieces(
         )
 
 
-def _skeleton(xml: bytes, spans: list[_Span]) -> bytes:
-    """Give the XML without its transcripts but with their line ends, so that line numbers stay right."""
+def _skeleton(xml: bytes, spans: list[_Span]) -> etree._Element | Finding:
+    """Parse the XML without its transcripts; once more with their line ends to place an error."""
+    root = parse(_without(xml, spans, keep_lines=False), Place())
+    return parse(_without(xml, spans, keep_lines=True), Place()) if isinstance(root, Finding) else root
+
+
+def _without(xml: bytes, spans: list[_Span], *, keep_lines: bool) -> bytes:
     parts: list[bytes] = []
     cursor = len(_BOM) if xml.startswith(_BOM) else 0
     for span in spans:
-        parts += (xml[cursor : span.start], b"\n" * xml.count(b"\n", span.start, span.end))
+        parts.append(xml[cursor : span.start])
+        if keep_lines:
+            parts.append(b"\n" * xml.count(b"\n", span.start, span.end))
         cursor = span.end
     return b"".join((*parts, xml[cursor:]))
 
@@ -248,7 +287,7 @@ def _read_skeleton(
     """Parse what is left when the transcripts are cut out, and read the header in it."""
     if len(xml) - sum(span.end - span.start for span in spans) > limits.header_bytes:
         return (exceeded("header_bytes", limits),)
-    root = parse(_skeleton(xml, spans), Place())
+    root = _skeleton(xml, spans)
     if isinstance(root, Finding):
         return (root,)
     findings = (

@@ -120,11 +120,19 @@ def test_a_byte_order_mark_is_tolerated() -> None:
     ]
 
 
-def test_a_nested_transcript_stays_in_its_piece() -> None:
-    nested = TEXT.replace(
-        "</ds:Signature>", "<ds:Object><HocBa a='>'><HocBa/></HocBa></ds:Object></ds:Signature>"
+def test_an_empty_namesake_in_a_transcript_stays_in_its_piece() -> None:
+    check_against_whole(
+        TEXT.replace("</ds:Signature>", "<ds:Object><HocBa a='>'/></ds:Object></ds:Signature>").encode()
     )
-    check_against_whole(nested.encode())
+
+
+@pytest.mark.parametrize("added", ["<HocBa></HocBa>", "<HocBa>\n<HocBa></HocBa></HocBa>"])
+def test_transcripts_do_not_nest(added: str) -> None:
+    nested = TEXT.replace("</ds:Signature>", f"<ds:Object>{added}</ds:Object></ds:Signature>", 1)
+    result = split(nested.encode(), PROFILE, LIMITS)
+    assert isinstance(result, tuple)
+    assert [finding.code for finding in result] == ["DD-038"]
+    assert result[0].line == nested[: nested.index("</ds:Object>")].count("\n") + 1
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
@@ -201,6 +209,8 @@ def test_damage_is_never_split_otherwise_than_a_parser_would(data: st.DataObject
         (TEXT.replace("</GoiHocBa>", ""), ["DD-031"]),
         (TEXT.replace("</GoiHocBa>", "</GoiHocBa><more/>"), ["DD-031"]),
         (TEXT.replace("</HocBa>\n</GoiHocBa>", "</GoiHocBa>"), ["DD-031"]),
+        (TEXT.replace("</GoiHocBa>", "</HocBa></GoiHocBa>"), ["DD-038"]),
+        (TEXT.replace("</GoiHocBa>", "</Goi>"), ["DD-038"]),
         (TEXT.replace("<HocBa>", "<HocBa a=1>", 1), ["DD-031"]),
         (TEXT.replace("<!", "").replace("GoiHocBa", "Goi"), ["DD-034"]),
         (TEXT.replace("urn:hocba:1.0", "urn:hocba:9"), ["DD-034"]),
@@ -231,10 +241,12 @@ def test_a_comment_with_two_hyphens_is_not_well_formed() -> None:
     [
         (replace(LIMITS, transcripts=2), "DD-005"),
         (replace(LIMITS, header_bytes=300), "DD-004"),
+        (replace(LIMITS, comments=2), "DD-012"),
     ],
 )
 def test_limits_on_the_package_are_held(limits: Limits, code: str) -> None:
-    assert refusals(XML, limits) == [code]
+    xml = TEXT.replace("<Khoi>", "<!-- a --><Khoi>")
+    assert refusals(xml, limits) == [code]
 
 
 def test_the_number_of_transcripts_may_reach_its_limit() -> None:
@@ -253,3 +265,9 @@ def test_a_syntax_error_behind_transcripts_has_its_line() -> None:
     (finding,) = split(TEXT.replace("</GoiHocBa>", "<a></GoiHocBa>").encode(), PROFILE, LIMITS)  # type: ignore[misc]
     assert finding.code == "DD-031"
     assert finding.line == TEXT.count("\n")
+
+
+def test_many_exclamations_do_not_hide_a_comment() -> None:
+    shouted = TEXT.replace("Em chăm học", "!" * 20_000 + "<!-- </HocBa> -->")
+    check_against_whole(shouted.encode())
+    check_against_whole(TEXT.replace("Em chăm học", "!" * 20_000).encode())

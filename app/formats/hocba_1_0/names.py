@@ -3,7 +3,6 @@
 from typing import Final
 
 NAMESPACE: Final = "urn:hocba:1.0"
-SIGNATURE: Final = "{http://www.w3.org/2000/09/xmldsig#}Signature"
 
 
 def qualified(local: str) -> str:

@@ -1,5 +1,6 @@
 """Where the fields of format 1.0 stand: the envelope, what is signed, the facts the service works with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,7 +16,6 @@ from app.formats.hocba_1_0.names import (
     CONTENT,
     NAMESPACE,
     RECORD_CODE,
-    SIGNATURE,
     SIGNATURES,
     SUBJECT,
     TEACHER,
@@ -109,9 +109,7 @@ class HocBaProfile:
             content=content,
             content_id=content.get("Id", ""),
             parts=parts,
-            slots=tuple(
-                _slot(position, holder, place) for position, holder in enumerate(signatures, start=1)
-            ),
+            slots=tuple(_slots(signatures, place)),
         )
 
     def record_id(self, root: etree._Element) -> UUID | None:
@@ -160,17 +158,20 @@ class HocBaProfile:
         )
 
 
-def _slot(position: int, holder: etree._Element, place: Place) -> SignatureSlot:
-    signature = holder[0]
-    if signature.tag != SIGNATURE:
-        raise ValueError("not a conformant transcript")
-    return SignatureSlot(
-        position=position,
-        role=SignerRole(holder.get("vaiTro", "")),
-        element=signature,
-        xpath=place.xpath_of(signature),
-        line=place.line_of(signature),
-    )
+def _slots(signatures: etree._Element, place: Place) -> Iterator[SignatureSlot]:
+    """Give each signature (chữ ký) with the role it claims and its place."""
+    list_path = place.xpath_of(signatures)
+    is_alone = len(signatures) == 1
+    for position, holder in enumerate(signatures, start=1):
+        signature = holder[0]
+        step = "ChuKy" if is_alone else f"ChuKy[{position}]"
+        yield SignatureSlot(
+            position=position,
+            role=SignerRole(holder.get("vaiTro", "")),
+            element=signature,
+            xpath=f"{list_path}/{step}/Signature",
+            line=place.line_of(signature),
+        )
 
 
 def _person(role: SignerRole, element: etree._Element) -> NamedPerson:
@@ -189,10 +190,11 @@ def _subject_teachers(results: etree._Element) -> list[NamedPerson]:
         teacher = next(subject.iterchildren(TEACHER), None)
         if teacher is None:
             continue
-        fields = reading.children(teacher)
-        key = (reading.text(fields["HoTen"]), reading.optional_text(fields, "SoDinhDanh"))
+        name, *numbers = teacher
+        taught = parts.setdefault((reading.text(name), reading.text(numbers[0]) if numbers else None), set())
         identifier = subject.get("Id")
-        parts.setdefault(key, set()).update(() if identifier is None else (identifier,))
+        if identifier is not None:
+            taught.add(identifier)
     return [
         NamedPerson(
             role=SignerRole.SUBJECT_TEACHER,

@@ -43,17 +43,18 @@ def _kinds_of_marks(content: Content, codes: Codes) -> Iterator[Finding]:
         if entry is None:
             continue
         for name in _MARKS:
-            written = reading.optional_text(subject, name)
-            if written is None or written == _EXEMPT:
+            if name not in subject:
                 continue
-            if (written in _COMMENTS) is entry.is_scored:
+            written = reading.text(subject[name])
+            if written != _EXEMPT and (written in _COMMENTS) is entry.is_scored:
                 code = "NV-003" if entry.is_scored else "NV-004"
                 yield content.tell(code, subject[name], written, subject=entry.name)
 
 
 def _average(content: Content, subject: Mapping[str, etree._Element]) -> Iterator[Finding]:
     """``NV-005``: the year's mark is not (I + 2 II) / 3 to one decimal."""
-    first, second, year = (_score(subject, name) for name in ("HocKy1", "HocKy2", "CaNam"))
+    first, second = _score(subject, "HocKy1"), _score(subject, "HocKy2")
+    year = _score(subject, "CaNam")
     if first is None or second is None or year is None:
         return
     if abs(first + 2 * second - 3 * year) > _AVERAGE_TOLERANCE:
@@ -123,5 +124,6 @@ def _promotion(content: Content, codes: Codes) -> Iterator[Finding]:
 
 
 def _score(subject: Mapping[str, etree._Element], name: str) -> Decimal | None:
-    written = reading.optional_text(subject, name)
-    return Decimal(written) if written is not None and written[0].isdigit() else None
+    mark = subject.get(name)
+    written = "" if mark is None else reading.text(mark)
+    return Decimal(written) if written[:1].isdigit() else None

@@ -13,6 +13,7 @@ from app.formats.place import Place, local_name
 # Cc, Cf, Co, Cs, Cn, Zl, Zp are invisible or mean nothing; of the white space only U+0020 belongs in a name.
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 # What reorders text on a screen is refused in every text: it shows other words than were signed.
+_ALL_TEXT: Final = etree.XPath("string()")
 _REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 _LETTERS: Final = "A-Za-z\u00c0-\u024f\u1e00-\u1eff'\u2019.\\-"
 _ORDINARY_PERSON: Final = re.compile(f"[{_LETTERS}]++(?: [{_LETTERS}]++)*+")
@@ -61,7 +62,7 @@ def person_findings(element: etree._Element, place: Place) -> Iterator[Finding]:
 
 def reordering_findings(content: etree._Element, place: Place) -> Iterator[Finding]:
     """Refuse characters that reorder text on a screen (``DD-086``), wherever they stand."""
-    if _REORDERING.search("".join(map(str, content.itertext()))) is None:
+    if _REORDERING.search(str(_ALL_TEXT(content))) is None:
         return
     for element in content.iter():
         hit = _REORDERING.search(element.text or "")
