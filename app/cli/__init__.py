@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import demonstration, operator, sender, sending
+from app.cli import admin, demonstration, operator, sender, sending
 
 app = typer.Typer(
     name="hocba",
@@ -12,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(operator.commands)
+app.add_typer(admin.commands, name="admin")
 app.add_typer(operator.db, name="db")
 app.add_typer(operator.keys, name="keys")
 app.add_typer(operator.jobs, name="jobs")
