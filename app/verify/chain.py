@@ -208,7 +208,7 @@ def _digest_name(certificate: x509.Certificate) -> str:
     """Name the digest that a certificate is signed with, or the algorithm's number where it has none."""
     try:
         digest = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
+    except (UnsupportedAlgorithm, ValueError):
         digest = None
     return digest.name if digest is not None else certificate.signature_algorithm_oid.dotted_string
 

@@ -46,7 +46,13 @@ def read_certificate(text: str) -> CarriedCertificate | None:
         # Parsing is lazy: what is read later must be readable now, so that no later step can fail on it.
         _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.serial_number
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (
+        ValueError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ):
         return None
     try:
         key = certificate.public_key()

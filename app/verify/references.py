@@ -4,8 +4,9 @@ XMLDSig 1.1, 4.4.3 and 3.2.1 (reference validation); against wrapping: a referen
 elements that the format's layout names, or an object inside the same signature.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hmac import compare_digest
 from typing import Final
 
@@ -24,6 +25,7 @@ from app.verify.canonical import (
 from app.verify.place import SignaturePlace
 from app.verify.policy import ENVELOPED_SIGNATURE, AcceptancePolicy, Canonicalization
 from app.verify.structure import Reference, SignatureForm, ds
+from app.verify.transcript import identifiers_of
 
 XADES: Final = "http://uri.etsi.org/01903/v1.3.2#"
 _INCLUSIVE_NAMESPACES: Final = f"{{{EXCLUSIVE_NAMESPACE}}}InclusiveNamespaces"
@@ -48,65 +50,81 @@ class ResolvedReference:
     digest_name: str
 
 
-def own_targets(form: SignatureForm) -> dict[str, etree._Element]:
-    """Give the elements inside a signature that its references may name, by Id."""
-    return {
-        identifier: element
-        for element in form.element.iter(*_OWN_TARGETS)
-        if (identifier := element.get("Id")) is not None
-    }
+class Targets:
+    """The elements of a transcript that references may name, and all identifiers that it bears."""
+
+    def __init__(self, layout: SignedLayout) -> None:
+        self._layout = layout
+
+    @cached_property
+    def identifiers(self) -> frozenset[str]:
+        """Every identifier, by whatever name; looked up only where a reference has gone wrong."""
+        return frozenset(identifiers_of(self._layout.root))
+
+    def of(self, form: SignatureForm) -> Mapping[str, etree._Element]:
+        """Give what the references of one signature may name, by Id."""
+        own = {
+            identifier: element
+            for element in form.element.iter(*_OWN_TARGETS)
+            if (identifier := element.get("Id")) is not None
+        }
+        return {**own, **self._layout.parts, self._layout.content_id: self._layout.content}
 
 
 def resolve(
-    reference: Reference,
-    form: SignatureForm,
-    layout: SignedLayout,
-    policy: AcceptancePolicy,
-    place: SignaturePlace,
-) -> ResolvedReference | tuple[Finding, ...]:
-    """Say which element a reference names, and in what form it is digested.
+    form: SignatureForm, targets: Targets, policy: AcceptancePolicy, place: SignaturePlace
+) -> Iterator[ResolvedReference | Finding]:
+    """Say which element each reference names, and in what form it is digested; or every reason why not.
 
     Refuses: no URI (KS-008), the empty URI (KS-009), one outside the transcript (KS-010), an XPointer
     (KS-011), an Id that nothing bears (KS-012), an element that may not be signed alone (KS-013), a
     transform (KS-014) or their order (KS-015), a digest (KS-016) that is not accepted.
     """
-    findings: list[Finding] = []
-    target = _target(reference, form, layout, place)
-    if isinstance(target, Finding):
-        findings.append(target)
+    own = targets.of(form)
+    for reference in form.references:
+        yield from _resolve(reference, form, own, targets, policy=policy, place=place)
+
+
+def _resolve(
+    reference: Reference,
+    form: SignatureForm,
+    own: Mapping[str, etree._Element],
+    targets: Targets,
+    *,
+    policy: AcceptancePolicy,
+    place: SignaturePlace,
+) -> Iterator[ResolvedReference | Finding]:
+    target = _target(reference, own, targets, place)
     canonical = _form(reference, policy, place)
-    if isinstance(canonical, Finding):
-        findings.append(canonical)
     uri = reference.digest_method.get("Algorithm", "")
     digest_name = policy.digests.get(uri)
+    if isinstance(target, Finding):
+        yield target
+    if isinstance(canonical, Finding):
+        yield canonical
     if digest_name is None:
-        findings.append(place.finding("KS-016", reference.digest_method, algorithm=policy.refused_name(uri)))
+        yield place.finding("KS-016", reference.digest_method, algorithm=policy.refused_name(uri))
     if isinstance(target, Finding) or isinstance(canonical, Finding) or digest_name is None:
-        return tuple(findings)
+        return
     is_enveloped = reference.transforms and reference.transforms[0].get("Algorithm") == ENVELOPED_SIGNATURE
     if is_enveloped and any(node is form.element for node in target.iterancestors()):
         # Taking the signature out of an element of its own leaves nothing to digest.
-        return (place.finding("KS-015", reference.element, transforms="enveloped-signature"),)
-    return ResolvedReference(reference, target, canonical, digest_name)
+        yield place.finding("KS-015", reference.element, transforms="enveloped-signature")
+    else:
+        yield ResolvedReference(reference, target, canonical, digest_name)
 
 
 def _target(
-    reference: Reference, form: SignatureForm, layout: SignedLayout, place: SignaturePlace
+    reference: Reference, own: Mapping[str, etree._Element], targets: Targets, place: SignaturePlace
 ) -> etree._Element | Finding:
     uri = reference.uri
     code = _uri_flaw(uri)
     if code is not None or uri is None:
         return place.finding(code or "KS-008", reference.element, uri=uri or "")
-    identifier = uri[1:]
-    if identifier == layout.content_id:
-        return layout.content
-    element = layout.parts.get(identifier)
-    if element is None:
-        element = own_targets(form).get(identifier)
+    element = own.get(uri[1:])
     if element is not None:
         return element
-    code = "KS-013" if _is_borne(identifier, layout.root) else "KS-012"
-    return place.finding(code, reference.element, uri=uri)
+    return place.finding("KS-013" if uri[1:] in targets.identifiers else "KS-012", reference.element, uri=uri)
 
 
 def _uri_flaw(uri: str | None) -> str | None:
@@ -118,15 +136,6 @@ def _uri_flaw(uri: str | None) -> str | None:
     if not uri.startswith("#"):
         return "KS-010"
     return "KS-011" if uri == "#" or "(" in uri else None
-
-
-def _is_borne(identifier: str, root: etree._Element) -> bool:
-    return any(
-        value == identifier
-        for element in root.iter(etree.Element)
-        for name, value in element.items()
-        if str(name).rpartition("}")[2].lower() == "id"
-    )
 
 
 def _form(reference: Reference, policy: AcceptancePolicy, place: SignaturePlace) -> CanonicalForm | Finding:

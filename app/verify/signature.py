@@ -32,6 +32,7 @@ from app.verify.place import SignaturePlace
 from app.verify.policy import AcceptancePolicy, SignatureMethod
 from app.verify.references import (
     ResolvedReference,
+    Targets,
     cannot_canonicalize,
     check_digest,
     read_form,
@@ -42,6 +43,15 @@ from app.verify.signing_time import check_signing_certificate, read_signing_time
 from app.verify.structure import SignatureForm, read_signature
 from app.verify.transcript import check_transcript
 from app.verify.verdict import Indication, SignatureCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Transcript:
+    """What the signatures of one transcript share."""
+
+    layout: SignedLayout
+    targets: Targets
+    octets: CanonicalOctets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +86,11 @@ def check_signatures(layout: SignedLayout, policy: AcceptancePolicy) -> tuple[Si
     unsound = check_transcript(layout, policy.limits)
     if unsound:
         return tuple(_failed(slot, unsound) for slot in layout.slots)
-    octets = CanonicalOctets(policy.limits.canonical_bytes)
+    transcript = _Transcript(
+        layout=layout,
+        targets=Targets(layout),
+        octets=CanonicalOctets(policy.limits.canonical_bytes),
+    )
     seen: set[bytes] = set()
     checks: list[SignatureCheck] = []
     for slot in layout.slots:
@@ -88,28 +102,24 @@ def check_signatures(layout: SignedLayout, policy: AcceptancePolicy) -> tuple[Si
             checks.append(_failed(slot, (place.finding("KS-031"),)))
         else:
             seen.add(form.value)
-            checks.append(_check(form, layout, policy, octets, place))
+            checks.append(_check(form, transcript, policy, place))
     return tuple(checks)
 
 
 def _check(
-    form: SignatureForm,
-    layout: SignedLayout,
-    policy: AcceptancePolicy,
-    octets: CanonicalOctets,
-    place: SignaturePlace,
+    form: SignatureForm, transcript: _Transcript, policy: AcceptancePolicy, place: SignaturePlace
 ) -> SignatureCheck:
-    acceptable = _accept(form, layout, policy, place)
+    acceptable = _accept(form, transcript.targets, policy, place)
     if isinstance(acceptable, tuple):
         return _failed(place.slot, acceptable)
-    intact = _compute(acceptable, policy, octets, place)
+    intact = _compute(acceptable, policy, transcript.octets, place)
     if isinstance(intact, tuple):
         return _failed(place.slot, intact, acceptable)
-    return _conclude(acceptable, intact, layout, policy, place)
+    return _conclude(acceptable, intact, transcript.layout, policy, place)
 
 
 def _accept(
-    form: SignatureForm, layout: SignedLayout, policy: AcceptancePolicy, place: SignaturePlace
+    form: SignatureForm, targets: Targets, policy: AcceptancePolicy, place: SignaturePlace
 ) -> _AcceptableSignature | tuple[Finding, ...]:
     """Steps 2 to 4: everything that can be refused without computing; all reasons at once."""
     excess = _excess(form, policy, place)
@@ -121,10 +131,9 @@ def _accept(
     certificates = read_key_info(form, policy.limits.certificates, place)
     findings.extend(item for item in (canonical_form, method, certificates) if isinstance(item, Finding))
     references: list[ResolvedReference] = []
-    for reference in form.references:
-        resolved = resolve(reference, form, layout, policy, place)
-        if isinstance(resolved, tuple):
-            findings.extend(resolved)
+    for resolved in resolve(form, targets, policy, place):
+        if isinstance(resolved, Finding):
+            findings.append(resolved)
         else:
             references.append(resolved)
     if isinstance(method, SignatureMethod) and not isinstance(certificates, Finding):
@@ -230,7 +239,7 @@ def _conclude(
     else:
         signing_time = read
     flaws = (
-        check_signing_certificate(form, signer.certificate, policy, place),
+        check_signing_certificate(form, intact.covered, signer.certificate, policy=policy, place=place),
         check_key_values(form, signer, place),
     )
     findings.extend(flaw for flaw in flaws if flaw is not None)

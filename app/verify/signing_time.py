@@ -109,26 +109,34 @@ def _is_covered(element: etree._Element, covered: AbstractSet[etree._Element]) -
 
 
 def check_signing_certificate(
-    form: SignatureForm, certificate: x509.Certificate, policy: AcceptancePolicy, place: SignaturePlace
+    form: SignatureForm,
+    covered: AbstractSet[etree._Element],
+    certificate: x509.Certificate,
+    *,
+    policy: AcceptancePolicy,
+    place: SignaturePlace,
 ) -> Finding | None:
-    """Hold the signer's certificate against the one that XAdES properties name.
+    """Hold the signer's certificate against the one that the signed XAdES properties name.
 
     Without it the certificate in KeyInfo, which is not signed, could be exchanged for another of the same
     key. Refuses: signed properties that name none (KS-029), or another (KS-030), a digest that is not
     accepted (KS-016).
     """
-    properties = list(_signed_properties(form))
-    if not properties:
-        return None
-    named = [
-        cert
-        for signed in properties
-        for holder in signed.iterchildren(*_SIGNING_CERTIFICATES)
-        for cert in holder
-    ]
-    if not named:
-        return place.finding("KS-029", properties[0])
     der = certificate.public_bytes(Encoding.DER)
+    for properties in _signed_properties(form):
+        if _is_covered(properties, covered):
+            flaw = _naming_flaw(properties, der, policy, place)
+            if flaw is not None:
+                return flaw
+    return None
+
+
+def _naming_flaw(
+    properties: etree._Element, der: bytes, policy: AcceptancePolicy, place: SignaturePlace
+) -> Finding | None:
+    named = [cert for holder in properties.iterchildren(*_SIGNING_CERTIFICATES) for cert in holder]
+    if not named:
+        return place.finding("KS-029", properties)
     refused: Finding | None = None
     for cert in named:
         method = cert.find(f"{{{XADES}}}CertDigest/{ds('DigestMethod')}")

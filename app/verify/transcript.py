@@ -49,6 +49,11 @@ def check_transcript(layout: SignedLayout, limits: SignatureLimits) -> tuple[Fin
     return (*_hidden_nodes(layout, place), *_identifiers(layout, place), *_misplaced(layout, place))
 
 
+def identifiers_of(root: etree._Element) -> list[str]:
+    """Give the values of all attributes that any tool might take for an identifier, in document order."""
+    return cast("list[str]", _IDENTIFIERS(root))
+
+
 def _excess(layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace) -> Finding | None:
     # One serialisation is the cheapest way to bound both counts: it is linear whatever the document holds,
     # and text that looks like an attribute only makes the count larger.
@@ -88,7 +93,7 @@ def _hidden_nodes(layout: SignedLayout, place: SignaturePlace) -> Iterator[Findi
 
 def _identifiers(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:
     """Every tool has its own idea of which attribute is an identifier: by any of them, each is unique."""
-    identifiers = cast("list[str]", _IDENTIFIERS(layout.root))
+    identifiers = identifiers_of(layout.root)
     if len(set(identifiers)) == len(identifiers) and not _HAS_XML_ATTRIBUTE(layout.root):
         return
     seen: set[str] = set()

@@ -145,6 +145,7 @@ def judged(
 
 
 def codes(verdict: Verdict) -> list[str]:
+    assert all(item.message_vi and item.message_en for item in verdict.findings)
     return [item.code for item in verdict.findings]
 
 

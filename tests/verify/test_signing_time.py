@@ -1,7 +1,9 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from lxml import etree
 
+from app.formats.parser import parse_secure
 from app.verify.policy import ACCEPTANCE
 from app.verify.signing_time import read_date_time
 from tests.builders.pki import SIGNED_AT, infrastructure, issue, private_key
@@ -12,6 +14,7 @@ from tests.builders.xmldsig import (
     Template,
     check,
     codes,
+    der64,
     reference,
     signed,
     signing_time_object,
@@ -194,3 +197,18 @@ def test_a_signing_certificate_without_a_digest_names_nothing() -> None:
     template = Template(references=(CONTENT, reference("#signed-1")), objects=(text[:start] + text[end:],))
 
     assert codes(check(signed(seal, template))) == ["KS-030"]
+
+
+def test_properties_that_nobody_signed_do_not_vouch_for_an_exchanged_certificate() -> None:
+    people = infrastructure()
+    other = issue("Trường khác", people.seal.key, people.authority)
+    template = Template(
+        references=(CONTENT, reference("#signed-1")), objects=(xades_object(people.seal.certificate),)
+    )
+    root = signed(people.seal, template)
+    unsigned_object = xades_object(other.certificate).replace("signed-1", "signed-2")
+    text = etree.tostring(root, encoding="unicode")
+    text = text.replace("</ds:Signature>", f"{unsigned_object}</ds:Signature>")
+    text = text.replace(der64(people.seal.certificate), der64(other.certificate))
+
+    assert codes(check(parse_secure(text.encode()))) == ["KS-030"]
