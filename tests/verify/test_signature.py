@@ -1,9 +1,14 @@
+import re
+
 import pytest
+from lxml import etree
 
 from app.findings import Finding
+from app.formats.parser import parse_secure
 from app.verify.policy import ACCEPTANCE
 from app.verify.signature import check_signatures
 from app.verify.verdict import Indication
+from tests.builders import transcripts
 from tests.builders.pki import SIGNED_AT, Holder, infrastructure, issue, private_key
 from tests.builders.xmldsig import (
     C14N,
@@ -23,6 +28,7 @@ from tests.builders.xmldsig import (
     layout_of,
     reference,
     reread,
+    sign_in_place,
     signed,
     signing_time_object,
     unsigned,
@@ -242,3 +248,53 @@ def test_every_refusal_of_form_is_told_at_once() -> None:
         element.text = "AAAA"
 
     assert codes(check(root)) == ["KS-014", "KS-022", "KS-019", "KS-010", "KS-014"]
+
+
+def test_a_signature_without_prefixes_is_accepted() -> None:
+    seal = infrastructure().seal
+    text = Template().write(seal).replace("ds:", "").replace("xmlns:ds=", "xmlns=")
+    root = unsigned(signature=text)
+    sign_in_place(root, root[1][0][0], seal)
+
+    assert codes(check(reread(root))) == []
+
+
+@pytest.mark.parametrize("method", [C14N, C14N_11, EXC_C14N])
+def test_a_transcript_with_prefixes_and_namespaces_of_its_package_is_accepted(method: str) -> None:
+    seal = infrastructure().seal
+    template = Template(
+        references=(reference(f"#{CONTENT_ID}", method), reference("#time-1", method)),
+        canonicalization=f'<ds:CanonicalizationMethod Algorithm="{method}"/>',
+    )
+    text = etree.tostring(unsigned(signature=template.write(seal)), encoding="unicode")
+    names = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:khac="urn:khac"'
+    text = re.sub(r"<(/?)([A-Z]\w*)(?![\w:])", r"<\1hb:\2", text).replace(
+        'hb:HocBa xmlns="urn:hocba:1.0"', f'hb:HocBa xmlns:hb="urn:hocba:1.0" {names}'
+    )
+    text = text.replace('<hb:SigningTime xmlns="">', "<SigningTime>").replace(
+        "/hb:SigningTime", "/SigningTime"
+    )
+    root = parse_secure(text.encode())
+    sign_in_place(root, root[1][0][0], seal)
+
+    found = check(reread(root))
+
+    assert codes(found) == []
+    assert found.covers_content
+
+
+def test_a_signature_copied_from_another_transcript_is_refused() -> None:
+    root = signed(infrastructure().seal)
+    item = transcripts.transcript("03", number=2, signature="")
+    other = parse_secure(transcripts.standing_alone(item))
+    other[1][0].append(root[1][0][0])
+
+    assert codes(check(reread(other))) == ["KS-012"]
+
+
+def test_a_signature_copied_from_another_transcript_of_the_same_id_is_refused() -> None:
+    root = signed(infrastructure().seal)
+    other = parse_secure(transcripts.standing_alone(transcripts.transcript("02", signature="")))
+    other[1][0].append(root[1][0][0])
+
+    assert codes(check(reread(other))) == ["KS-017"]
