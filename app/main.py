@@ -10,8 +10,10 @@ from fastapi import FastAPI
 from app.api import (
     accounts,
     audit_log,
+    calendar,
     certificates,
     clients,
+    extensions,
     health,
     organisations,
     packages,
@@ -26,6 +28,7 @@ from app.api.deps import ServiceState
 from app.api.edge import Edge
 from app.api.measures import new_measures
 from app.api.oidc import OpenIdProvider
+from app.api.rate_limits import RateLimits, call_rates
 from app.clock import Clock, system_clock
 from app.db import open_engine, transaction
 from app.ingest.limits import Limits
@@ -50,6 +53,8 @@ ROUTERS: Final = (
     certificates.router,
     packages.router,
     records.router,
+    calendar.router,
+    extensions.router,
     audit_log.router,
 )
 VERSION: Final = "0.1.0"
@@ -98,6 +103,7 @@ async def open_service(
                 engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)
             ),
             measures=new_measures(),
+            rates=RateLimits(call_rates(settings.rate_multiplier), processes=settings.api_processes),
         )
     finally:
         door.close()

@@ -11,22 +11,30 @@ from sqlalchemy import Connection
 import migrations
 from app import audit, jobs, keys
 from app.db import metadata, open_engine
+from app.deadlines import tables as deadline_tables
 from app.ingest import tables as ingest_tables
 from app.organisations import tables as organisation_tables
+from app.policies import tables as policy_tables
+from app.recalls import tables as recall_tables
 from app.records import tables as record_tables
+from app.transfers import tables as transfer_tables
 from app.verify.certificates import tables as certificate_tables
 
 __all__ = [
     "audit",
     "certificate_tables",
     "current_revision",
+    "deadline_tables",
     "head_revision",
     "ingest_tables",
     "jobs",
     "keys",
     "metadata",
     "organisation_tables",
+    "policy_tables",
+    "recall_tables",
     "record_tables",
+    "transfer_tables",
     "upgrade_schema",
 ]
 

@@ -65,6 +65,13 @@ STATUS: Final[Mapping[str, int]] = {
     "QH-057": 422,
     "QH-058": 409,
     "QH-059": 422,
+    "TH-012": 422,
+    "TH-013": 422,
+    "TH-014": 422,
+    "TH-015": 422,
+    "TH-016": 403,
+    "TH-020": 422,
+    "TH-030": 422,
     "HT-001": 500,
 }
 RETRY_AFTER_SECONDS: Final = 5

@@ -29,6 +29,23 @@ def _canonical(text: str) -> str:
     return hex32(value)
 
 
+# First years that a school year of ours can have.
+YEARS: Final = range(2000, 2101)
+
+
+def _consecutive(text: str) -> str:
+    if int(text[:4]) not in YEARS or int(text[5:]) != int(text[:4]) + 1:
+        raise ValueError("not two consecutive years, from 2000 to 2101")
+    return text
+
+
+# A school year as it is written: 2025-2026.
+SchoolYearText = Annotated[
+    str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{4}$"), AfterValidator(_consecutive)
+]
+ProvinceCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")]
+
+
 # A UUID in either form, read as 32 hex digits.
 UuidText = Annotated[str, AfterValidator(_canonical)]
 

@@ -58,6 +58,7 @@ _OFFICERS: Final = (
     ("eakao", Role.COMMUNE_OFFICER, "24154"),
     ("hoalu", Role.COMMUNE_OFFICER, "13669"),
     ("so66", Role.DEPARTMENT_OFFICER, "66"),
+    ("so66b", Role.DEPARTMENT_OFFICER, "66"),
     ("so37", Role.DEPARTMENT_OFFICER, "37"),
     ("bogddt", Role.MINISTRY_OFFICER, "BGDDT"),
     ("thanhtra66", Role.INSPECTOR, "66"),

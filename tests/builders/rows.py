@@ -25,8 +25,13 @@ _BY_TYPE: Final[Mapping[str, str]] = {
 
 # Where the type alone does not satisfy the column's CHECK.
 _BY_NAME: Final[Mapping[str, str]] = {
+    "calendar_row.category": "'CONFIRMED'",
+    "calendar_row.mode": "'HARD'",
+    "calendar_row.stage": "'SCHOOL'",
     "certificate.role": "'NHA_TRUONG'",
     "certificate.state": "'pending'",
+    "exemption.state": "'registered'",
+    "extension.state": "'requested'",
     "item.record_id": "'018f0000-0000-7000-8000-000000000002'",
     "item.state": "'held'",
     "organisation.kind": "'ministry'",

@@ -17,7 +17,11 @@ INSUFFICIENT_PRIVILEGE = "42501"
 
 EVIDENCE = (
     "audit_event",
+    "calendar_row",
+    "calendar_version",
     "certificate_event",
+    "exemption_event",
+    "extension_event",
     "finding",
     "item_event",
     "package",
@@ -105,6 +109,8 @@ async def test_every_table_that_may_change_is_a_known_one(owner: AsyncEngine) ->
             "certificate",
             "client",
             "client_school",
+            "exemption",
+            "extension",
             "item",
             "job",
             "management",

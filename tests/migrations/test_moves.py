@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import SERVICE_ROLE, open_engine
+from app.deadlines.lives import EXEMPTION_LIFE, EXTENSION_LIFE
 from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE
 from app.lifecycle import Lifecycle
 from app.postgres import EmbeddedPostgres
@@ -40,6 +41,8 @@ LIVES = (
     Life(table="package_progress", life=PACKAGE_LIFE),
     Life(table="item", life=ITEM_LIFE),
     Life(table="certificate", life=CERTIFICATE_LIFECYCLE),
+    Life(table="extension", life=EXTENSION_LIFE),
+    Life(table="exemption", life=EXEMPTION_LIFE),
 )
 PAIRS = [(life, *pair) for life in LIVES for pair in product(life.life.moves, repeat=2)]
 
