@@ -117,3 +117,17 @@ async def test_every_attempt_is_recorded_without_what_was_typed(api: Api) -> Non
         (AuditTag.TOKEN_ISSUED, client),
     ]
     assert typed not in str([row._mapping for row in rows])
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"username": "a"}', b"\xff", b"{" * 5000])
+async def test_a_sign_in_that_is_none_is_refused_as_such(api: Api, content: bytes) -> None:
+    answer = await api.http.post("/api/v1/sessions", content=content)
+    assert refusal(answer) == (422, "DD-901")
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "\\udfff\\ud800"])
+async def test_half_characters_never_reach_the_database(api: Api, text: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    content = f'{{"username": "{text}", "password": "{text}"}}'.encode()
+    answer = await api.http.post("/api/v1/sessions", content=content, headers=headers)
+    assert refusal(answer)[0] in {401, 422}
