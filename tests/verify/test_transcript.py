@@ -58,6 +58,15 @@ def test_signed_content_moved_into_an_object_under_its_own_id_is_refused() -> No
     assert {"KS-006", "KS-007"} == set(codes(check(root)))
 
 
+@pytest.mark.parametrize("name", ["HoTen", "MonHoc", "ChuKy", "SigningTime"])
+def test_nothing_of_the_transcripts_namespace_stands_inside_a_signature(name: str) -> None:
+    root = genuine()
+    holder = etree.SubElement(root[1][0][0], f"{{{DS}}}Object")
+    etree.SubElement(holder, f"{HOCBA}{name}").text = "10.0"
+
+    assert codes(check(reread(root))) == ["KS-007"]
+
+
 def test_signed_content_moved_beside_a_forged_one_is_refused() -> None:
     root = genuine()
     layout = layout_of(root)
