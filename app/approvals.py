@@ -33,10 +33,12 @@ class Request:
     Attributes:
         school_id: the school it concerns.
         requested_by: id of the actor who made it, as the audit log names actors.
+        escalated_to: the department that may decide too, because the managing authority left it unanswered.
     """
 
     school_id: int
     requested_by: str
+    escalated_to: int | None = None
 
 
 def objection(officer: Officer, request: Request, authority: Organisation | None) -> str | None:
@@ -49,12 +51,15 @@ def objection(officer: Officer, request: Request, authority: Organisation | None
     """
     if officer.id == request.requested_by or officer.organisation_id == request.school_id:
         return "QH-022"
-    is_competent = (
+    is_managing = (
         authority is not None
         and authority.id == officer.organisation_id
         and DECIDING_ROLE.get(authority.kind) is officer.role
     )
-    return None if is_competent else "QH-021"
+    is_asked_since = (
+        request.escalated_to == officer.organisation_id and officer.role is Role.DEPARTMENT_OFFICER
+    )
+    return None if is_managing or is_asked_since else "QH-021"
 
 
 async def require_competence(

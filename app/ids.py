@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -17,6 +18,13 @@ def parse_uuid(text: str) -> UUID | None:
 def hex32(value: UUID) -> str:
     """Write a UUID the way this service shows it: 32 lower-case hex digits."""
     return value.hex
+
+
+def listed(values: Iterable[UUID], *, most: int = 20) -> str:
+    """Write several for people: the first twenty in order, and how many more there are."""
+    ordered = [hex32(value) for value in sorted(values)]
+    shown = ", ".join(ordered[:most])
+    return shown if len(ordered) <= most else f"{shown} (+{len(ordered) - most})"
 
 
 def uuid7(now: datetime) -> UUID:

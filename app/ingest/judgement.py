@@ -25,6 +25,8 @@ _CLASH_CODES: Final[Mapping[Clash, str]] = {
     Clash.PUPIL_HAS_RECORD: "TR-013",
     Clash.PUPIL_HAS_RECORD_ELSEWHERE: "TR-014",
     Clash.REPLACED_NOT_STANDING: "TR-015",
+    Clash.REPLACED_IS_LOCKED: "TH-061",
+    Clash.RECALL_FIRST: "TR-062",
 }
 
 

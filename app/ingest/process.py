@@ -17,6 +17,7 @@ from app.actors import System
 from app.audit import AuditTag, record_act
 from app.clock import Clock
 from app.db import database_now, move, transaction
+from app.deadlines.book import load_calendar
 from app.findings import Finding, finding
 from app.formats.registry import profile_for, versions
 from app.ids import hex32, uuid7
@@ -26,12 +27,14 @@ from app.ingest.intake import Submission
 from app.ingest.judgement import Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE, PACKAGE_LIFE, ItemState, PackageState, school_year_of
+from app.ingest.replacement import replacement_rule
 from app.ingest.reply import write_findings, write_outcomes
 from app.ingest.tables import item, item_event, package, package_event, package_progress
 from app.jobs import Job
 from app.keys import KeyRing
 from app.offload import Offload
 from app.organisations.tables import organisation
+from app.policies.book import policies_at
 from app.records import append, find_clashes, hold_places
 from app.verify.certificates.anchors import trust_list
 from app.verify.certificates.registry import entries_for, hold_still
@@ -271,7 +274,12 @@ async def _judge(
         acceptance=bench.acceptance,
     )
     async with transaction(bench.engine) as connection:
-        clashes = await find_clashes(connection, [o.entry for o in outcomes if o.entry is not None])
+        rule = replacement_rule(
+            await policies_at(connection, origin.received_at),
+            await load_calendar(connection, origin.province_code),
+        )
+        entered = [o.entry for o in outcomes if o.entry is not None]
+        clashes = await find_clashes(connection, entered, rule=rule)
     return _Judged(
         fingerprints=examination.fingerprints,
         entries=entries,

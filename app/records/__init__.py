@@ -1,6 +1,6 @@
 """The ledger of records (học bạ số): appended once, read for ever, status read off its events."""
 
-from app.records.entry import Clash, Entry, SignatureView
+from app.records.entry import Clash, Entry, ManagedRecord, ReplacementRule, SignatureView
 from app.records.ledger import append, find_clashes, hold_places
 from app.records.reading import (
     EventView,
@@ -17,9 +17,11 @@ __all__ = [
     "Clash",
     "Entry",
     "EventView",
+    "ManagedRecord",
     "RecordEventKind",
     "RecordStatus",
     "RecordView",
+    "ReplacementRule",
     "SignatureView",
     "append",
     "events_of",

@@ -1,5 +1,6 @@
 """What is appended to the ledger, and why it may not be; values, without a database."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -67,3 +68,77 @@ class Clash(StrEnum):
     PUPIL_HAS_RECORD = "pupil_has_record"
     PUPIL_HAS_RECORD_ELSEWHERE = "pupil_has_record_elsewhere"
     REPLACED_NOT_STANDING = "replaced_not_standing"
+    REPLACED_IS_LOCKED = "replaced_is_locked"
+    RECALL_FIRST = "recall_first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedRecord:
+    """A record of the ledger with who manages it now.
+
+    Attributes:
+        issuer_id: the school that issued it, for ever.
+        manager_id: the school that manages it: the issuer, until it was handed over.
+        pupil_key: what links one pupil's years.
+        stands: it is neither recalled nor replaced.
+        is_replaced: another record names it as what it took the place of.
+    """
+
+    record_id: UUID
+    issuer_id: int
+    manager_id: int
+    school_year: int
+    level: str
+    grade: int
+    is_completed: bool
+    is_digitised: bool
+    pupil_key: str
+    content_sha256: bytes
+    replaces: UUID | None
+    received_at: datetime
+    stands: bool
+    is_replaced: bool
+
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """The place that it has or had: pupil, school year, level."""
+        return self.pupil_key, self.school_year, self.level
+
+
+def about_to_stand(entry: Entry) -> ManagedRecord:
+    """Give an entry as the record it is about to be."""
+    facts = entry.facts
+    return ManagedRecord(
+        record_id=facts.record_id,
+        issuer_id=entry.school_id,
+        manager_id=entry.school_id,
+        school_year=entry.school_year,
+        level=facts.level,
+        grade=facts.grade,
+        is_completed=facts.is_completed,
+        is_digitised=facts.is_digitised,
+        pupil_key=entry.pupil_key,
+        content_sha256=entry.content_sha256,
+        replaces=facts.replaces,
+        received_at=entry.received_at,
+        stands=True,
+        is_replaced=False,
+    )
+
+
+def may_follow_recall(entry: Entry, recalled: ManagedRecord | None) -> bool:
+    """Say whether an entry may name as its predecessor a record that was recalled from the same place.
+
+    Its issuer or its manager may issue anew, once.
+    """
+    return (
+        recalled is not None
+        and not recalled.stands
+        and not recalled.is_replaced
+        and recalled.place == entry.place
+        and entry.school_id in {recalled.issuer_id, recalled.manager_id}
+    )
+
+
+# Says why a standing record may not be replaced by an entry (REPLACED_IS_LOCKED, RECALL_FIRST); None: it may.
+ReplacementRule = Callable[[Entry, ManagedRecord], Clash | None]

@@ -8,13 +8,21 @@ from typing import Final
 from uuid import UUID
 
 import zstandard
-from sqlalchemy import and_, insert, select, tuple_, update
+from sqlalchemy import insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
 from app.ids import uuid7
-from app.records.entry import Clash, Entry
+from app.records.custody import managed_records
+from app.records.entry import (
+    Clash,
+    Entry,
+    ManagedRecord,
+    ReplacementRule,
+    about_to_stand,
+    may_follow_recall,
+)
 from app.records.status import RecordEventKind
 from app.records.tables import active_record, record, record_claim, record_event, record_signature
 
@@ -22,9 +30,12 @@ XML_ENCODING: Final = "zstd"
 
 
 async def find_clashes(
-    connection: AsyncConnection, entries: Sequence[Entry]
+    connection: AsyncConnection, entries: Sequence[Entry], *, rule: ReplacementRule | None = None
 ) -> Mapping[int, tuple[Clash, UUID]]:
-    """Say, by position, which entries clash with the ledger as it stands, and with which record."""
+    """Say, by position, which entries clash with the ledger as it stands, and with which record.
+
+    ``rule`` says whether a standing record may be replaced directly; without one it always may.
+    """
     if not entries:
         return {}
     claims = await connection.execute(
@@ -41,30 +52,49 @@ async def find_clashes(
         )
     )
     standing = {(row.pupil_key, row.school_year, row.level): (row.record_id, row.school_id) for row in places}
+    named = {entry.facts.replaces for entry in entries if entry.facts.replaces is not None}
+    replaced = dict(await managed_records(connection, named)) if named else {}
     clashes: dict[int, tuple[Clash, UUID]] = {}
     for entry in entries:
         claim = claimed.get(entry.facts.record_id)
         if claim is not None:
             same = claim.content_sha256 == entry.content_sha256 and claim.school_id == entry.school_id
             clashes[entry.position] = (Clash.REPEATED if same else Clash.CODE_TAKEN, entry.facts.record_id)
-        elif clash := _clash_of_place(entry, standing.get(entry.place)):
+        elif entry.facts.replaces is not None and (
+            why := _clash_of_replacement(
+                entry, standing.get(entry.place), replaced.get(entry.facts.replaces), rule
+            )
+        ):
+            clashes[entry.position] = (why, entry.facts.replaces)
+        elif entry.facts.replaces is None and (clash := _clash_of_place(entry, standing.get(entry.place))):
             clashes[entry.position] = clash
         else:
             standing[entry.place] = (entry.facts.record_id, entry.school_id)
+            replaced[entry.facts.record_id] = about_to_stand(entry)
     return clashes
 
 
 def _clash_of_place(entry: Entry, standing: tuple[UUID, int] | None) -> tuple[Clash, UUID] | None:
-    """Hold an entry against the record (and its school) that stands in its place, if any."""
-    replaces = entry.facts.replaces
-    if replaces is not None:
-        stands = standing == (replaces, entry.school_id)
-        return None if stands else (Clash.REPLACED_NOT_STANDING, replaces)
+    """Hold an entry against the record (and its manager) that stands in its place, if any."""
     if standing is None:
         return None
     other, school_id = standing
     here = school_id == entry.school_id
     return (Clash.PUPIL_HAS_RECORD if here else Clash.PUPIL_HAS_RECORD_ELSEWHERE), other
+
+
+def _clash_of_replacement(
+    entry: Entry,
+    standing: tuple[UUID, int] | None,
+    replaced: ManagedRecord | None,
+    rule: ReplacementRule | None,
+) -> Clash | None:
+    """Hold an entry against the record it names as its predecessor: standing in its place, or recalled."""
+    if standing is None:
+        return None if may_follow_recall(entry, replaced) else Clash.REPLACED_NOT_STANDING
+    if replaced is None or standing != (entry.facts.replaces, entry.school_id):
+        return Clash.REPLACED_NOT_STANDING
+    return rule(entry, replaced) if rule is not None else None
 
 
 async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> bool:
@@ -74,28 +104,14 @@ async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> 
     Keys are taken in one order, so that two packages never wait for each other.
     """
     for entry in sorted(entries, key=lambda e: e.place):
-        key, year, level = entry.place
-        if entry.facts.replaces is None:
-            statement = upsert(active_record).values(
-                pupil_key=key, school_year=year, level=level, record_id=entry.facts.record_id,
-                school_id=entry.school_id,
-            ).on_conflict_do_nothing()  # fmt: skip
-            result = await connection.execute(statement)
-        else:
-            result = await connection.execute(
-                update(active_record)
-                .where(
-                    and_(
-                        active_record.c.pupil_key == key,
-                        active_record.c.school_year == year,
-                        active_record.c.level == level,
-                        active_record.c.record_id == entry.facts.replaces,
-                        active_record.c.school_id == entry.school_id,
-                    )
-                )
-                .values(record_id=entry.facts.record_id)
-            )
-        if result.rowcount != 1:
+        replaces = entry.facts.replaces
+        if replaces is not None and await _replace(connection, entry, replaces):
+            continue
+        if replaces is not None:
+            recalled = (await managed_records(connection, [replaces])).get(replaces)
+            if not may_follow_recall(entry, recalled):
+                return False
+        if not await _take_place(connection, entry):
             return False
     claims = [
         {
@@ -110,6 +126,33 @@ async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> 
         upsert(record_claim).values(claims).on_conflict_do_nothing().returning(record_claim.c.record_id)
     )
     return len(taken.all()) == len(entries)
+
+
+async def _take_place(connection: AsyncConnection, entry: Entry) -> bool:
+    """Take a free place; False where another record has it."""
+    key, year, level = entry.place
+    statement = upsert(active_record).values(
+        pupil_key=key, school_year=year, level=level, record_id=entry.facts.record_id,
+        school_id=entry.school_id,
+    ).on_conflict_do_nothing()  # fmt: skip
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def _replace(connection: AsyncConnection, entry: Entry, replaces: UUID) -> bool:
+    """Take the place of the record that the entry names; False where that does not stand there."""
+    key, year, level = entry.place
+    result = await connection.execute(
+        update(active_record)
+        .where(
+            active_record.c.pupil_key == key,
+            active_record.c.school_year == year,
+            active_record.c.level == level,
+            active_record.c.record_id == replaces,
+            active_record.c.school_id == entry.school_id,
+        )
+        .values(record_id=entry.facts.record_id)
+    )
+    return result.rowcount == 1
 
 
 async def append(connection: AsyncConnection, entries: Sequence[Entry], *, now: datetime) -> None:
@@ -127,21 +170,43 @@ async def append(connection: AsyncConnection, entries: Sequence[Entry], *, now: 
         for signature in entry.signatures
     ]
     await connection.execute(insert(record_signature), signatures)
-    events = [_event(entry, entry.facts.record_id, RecordEventKind.RECORDED, {}, now) for entry in entries]
-    events += [
-        _event(entry, entry.facts.replaces, RecordEventKind.REPLACED, {"by": entry.facts.record_id.hex}, now)
+    issuers = await _issuers(connection, entries)
+    events = [
+        _event(entry, entry.facts.record_id, RecordEventKind.RECORDED, {}, now, issuer_id=entry.school_id)
         for entry in entries
-        if entry.facts.replaces is not None
     ]
+    events += [
+        _event(
+            entry, replaces, RecordEventKind.REPLACED, {"by": entry.facts.record_id.hex}, now,
+            issuer_id=issuers[replaces],
+        )
+        for entry in entries
+        if (replaces := entry.facts.replaces) is not None
+    ]  # fmt: skip
     await connection.execute(insert(record_event), events)
 
 
+async def _issuers(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[UUID, int]:
+    """Give who issued the records that entries replace: after a transfer not the school that replaces."""
+    named = [entry.facts.replaces for entry in entries if entry.facts.replaces is not None]
+    rows = await connection.execute(
+        select(record_claim.c.record_id, record_claim.c.school_id).where(record_claim.c.record_id.in_(named))
+    )
+    return {row.record_id: row.school_id for row in rows}
+
+
 def _event(
-    entry: Entry, record_id: UUID, kind: RecordEventKind, facts: Mapping[str, str], now: datetime
+    entry: Entry,
+    record_id: UUID,
+    kind: RecordEventKind,
+    facts: Mapping[str, str],
+    now: datetime,
+    *,
+    issuer_id: int,
 ) -> Mapping[str, object]:
     actor = System()
     return {
-        "school_id": entry.school_id,
+        "school_id": issuer_id,
         "school_year": entry.school_year,
         "record_id": record_id,
         "id": uuid7(now),

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.organisations.tables import organisation
 from app.records.entry import SignatureView
 from app.records.status import RecordEventKind
-from app.records.tables import record, record_claim, record_event, record_signature
+from app.records.tables import custody, record, record_claim, record_event, record_signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +64,20 @@ _COLUMNS = [
 Scope = Callable[[ColumnElement[int]], ColumnElement[bool]]
 
 
+def _may_read(
+    issuer: ColumnElement[int], record_id: ColumnElement[UUID], scope: Scope
+) -> ColumnElement[bool]:
+    """Give the condition that a school in scope issued a record, or manages it since it was handed over."""
+    return or_(scope(issuer), record_id.in_(select(custody.c.record_id).where(scope(custody.c.school_id))))
+
+
 async def find_record(connection: AsyncConnection, record_id: UUID, scope: Scope) -> RecordView | None:
     """Find a record by its look-up code; None where there is none, or none in scope."""
     claim = (
         await connection.execute(
             select(record_claim.c.school_id, record_claim.c.school_year).where(
-                record_claim.c.record_id == record_id, scope(record_claim.c.school_id)
+                record_claim.c.record_id == record_id,
+                _may_read(record_claim.c.school_id, record_claim.c.record_id, scope),
             )
         )
     ).one_or_none()
@@ -96,12 +104,12 @@ async def pupil_records(connection: AsyncConnection, student_id: str, scope: Sco
     """
     keys = select(record.c.pupil_key).where(
         or_(record.c.student_code == student_id, record.c.pupil_key == f"id:{student_id}"),
-        scope(record.c.school_id),
+        _may_read(record.c.school_id, record.c.record_id, scope),
     )
     rows = await connection.execute(
         select(*_COLUMNS)
         .join(organisation, organisation.c.id == record.c.school_id)
-        .where(record.c.pupil_key.in_(keys), scope(record.c.school_id))
+        .where(record.c.pupil_key.in_(keys), _may_read(record.c.school_id, record.c.record_id, scope))
         .order_by(record.c.school_year, record.c.received_at, record.c.record_id)
     )
     return [RecordView(**row._mapping) for row in rows]  # noqa: SLF001 - as above

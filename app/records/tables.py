@@ -1,7 +1,9 @@
 """Rows of this room: the ledger of records, and what has happened to each. Nothing here is ever changed.
 
-``active_record`` alone moves: it says which record stands for a pupil in a school year at a level, and its
-key is what makes a second one impossible.
+Two tables alone move. ``active_record`` says which record stands for a pupil in a school year at a level, and
+its key is what makes a second one impossible. ``custody`` says which school manages a record since it was
+handed over; a record without a row there is managed by its issuer. The history of both is in
+``record_event``.
 
 Two digests name a transcript: ``content_sha256`` is of the signed content in exclusive canonical form, so it
 is the same however the document is wrapped; ``xml_sha256`` is of the stored bytes, signatures included.
@@ -115,4 +117,14 @@ active_record = Table(
     Column("level", Text, primary_key=True),
     Column("record_id", Uuid, nullable=False, index=True),
     Column("school_id", Integer, nullable=False),
+)
+
+custody = Table(
+    "custody",
+    metadata,
+    Column("record_id", Uuid, primary_key=True),
+    Column("issuer_id", Integer, nullable=False),
+    Column("school_year", SmallInteger, nullable=False),
+    Column("school_id", Integer, nullable=False, index=True),
+    Column("since", DateTime(timezone=True), nullable=False),
 )

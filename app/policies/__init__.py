@@ -1,0 +1,1 @@
+"""Policies (chính sách): what the law leaves to a province, as versioned data with reason and author."""

@@ -1,0 +1,67 @@
+"""Where the legal calendar and the policies stand for records that are asked to be recalled."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.deadlines.book import load_calendar
+from app.deadlines.calendar import Calendar
+from app.deadlines.rules import lock_at, obligation_of, timeliness
+from app.errors import DomainError
+from app.ids import listed
+from app.organisations.tables import organisation
+from app.policies.book import policies_at
+from app.recalls.life import Course, LegalWindow, course_of, joint_course
+from app.records.entry import ManagedRecord
+
+
+async def course_for(
+    connection: AsyncConnection, records: Sequence[ManagedRecord], *, at: datetime
+) -> Course:
+    """Say how a recall of these records may be granted at a moment; TH-060 where it no longer may.
+
+    The calendar is that of the province that issued, the policy that of the province that manages.
+    """
+    policies = await policies_at(connection, at)
+    provinces = await _provinces(connection, {s for r in records for s in (r.issuer_id, r.manager_id)})
+    calendars = {province: await load_calendar(connection, province) for province in set(provinces.values())}
+    courses = {
+        held.record_id: course_of(
+            window_of(held, calendars[provinces[held.issuer_id]], at=at),
+            policies,
+            province=provinces[held.manager_id],
+            level=held.level,
+            school_year=held.school_year,
+        )
+        for held in records
+    }
+    closed = [record_id for record_id, course in courses.items() if course is Course.CLOSED]
+    if closed:
+        raise DomainError("TH-060", records=listed(closed), count=len(closed))
+    return joint_course(courses.values())
+
+
+def window_of(held: ManagedRecord, calendar: Calendar, *, at: datetime) -> LegalWindow:
+    """Say where the calendar stands for a record at a moment."""
+    obligation = obligation_of(
+        school_year=held.school_year,
+        level=held.level,
+        grade=held.grade,
+        is_completed=held.is_completed,
+        is_digitised=held.is_digitised,
+        received_at=held.received_at,
+        calendar=calendar,
+    )
+    final = timeliness(held.received_at, obligation, calendar).final
+    return LegalWindow(
+        is_locked=at >= lock_at(obligation, held.received_at, calendar), is_final=at >= final.cut_off
+    )
+
+
+async def _provinces(connection: AsyncConnection, school_ids: set[int]) -> Mapping[int, str]:
+    rows = await connection.execute(
+        select(organisation.c.id, organisation.c.province_code).where(organisation.c.id.in_(school_ids))
+    )
+    return {row.id: row.province_code for row in rows}
