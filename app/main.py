@@ -17,10 +17,13 @@ from app.api import (
     health,
     organisations,
     packages,
+    policies,
     problems,
     public,
+    recalls,
     records,
     sessions,
+    transfers,
     trust_anchors,
 )
 from app.api.auth import Authenticator
@@ -55,6 +58,9 @@ ROUTERS: Final = (
     records.router,
     calendar.router,
     extensions.router,
+    recalls.router,
+    transfers.router,
+    policies.router,
     audit_log.router,
 )
 VERSION: Final = "0.1.0"
