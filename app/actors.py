@@ -27,6 +27,7 @@ class Submitter:
     client_id: UUID
     name: str
     schools: frozenset[int]
+    rate_multiplier: int = 1
     request_id: str | None = None
     kind: Literal["client"] = "client"
     role: Literal[Role.SCHOOL_SOFTWARE] = Role.SCHOOL_SOFTWARE

@@ -28,10 +28,10 @@ from app.api import (
 )
 from app.api.auth import Authenticator
 from app.api.deps import ServiceState
-from app.api.edge import Edge
+from app.api.edge import Edge, EdgeLimits
 from app.api.measures import new_measures
 from app.api.oidc import OpenIdProvider
-from app.api.rate_limits import RateLimits, call_rates
+from app.api.rate_limits import Calls, RateLimits, address_key, call_rates
 from app.clock import Clock, system_clock
 from app.db import open_engine, transaction
 from app.ingest.limits import Limits
@@ -146,8 +146,23 @@ def create_app(service: ServiceState) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
-    app.add_middleware(Edge, max_body_bytes=service.bench.limits.body_bytes, measures=service.measures)
+    app.add_middleware(
+        Edge,
+        limits=_edge_limits(service.settings),
+        measures=service.measures,
+        count=lambda address: service.rates.take(Calls.ANONYMOUS, address_key(address), service.clock()),
+    )
     return app
+
+
+def _edge_limits(settings: Settings) -> EdgeLimits:
+    return EdgeLimits(
+        package_bytes=settings.max_body_bytes,
+        body_bytes=settings.max_request_bytes,
+        head_bytes=settings.max_head_bytes,
+        body_seconds=settings.body_seconds,
+        requests=settings.max_requests,
+    )
 
 
 def handles(bench: Bench) -> Mapping[str, Handle]:

@@ -85,6 +85,25 @@ class Settings(BaseSettings):
         default=30, ge=0, description="Prefer: wait dài nhất, giây / longest Prefer: wait"
     )
 
+    max_request_bytes: int = Field(default=MEBIBYTE, ge=1024, description="body of any request but a package")
+    max_head_bytes: int = Field(
+        default=32 * 1024, ge=1024, description="address and headers of a request together"
+    )
+    body_seconds: float = Field(default=60, gt=0, description="a request's whole body must come within")
+    head_seconds: float = Field(default=20, gt=0, description="a request's address and headers within")
+    idle_seconds: int = Field(default=30, ge=1, description="a connection may rest between requests")
+    max_connections: int = Field(default=2000, ge=1, description="open connections of one process")
+    max_requests: int = Field(default=500, ge=1, description="requests under way in one process")
+    trusted_proxies: str = Field(
+        default="", description="addresses whose X-Forwarded-For is believed, separated by commas"
+    )
+    api_processes: int = Field(
+        default=1, ge=1, le=1000, description="processes that share the load, and the allowances"
+    )
+    rate_multiplier: float = Field(
+        default=1, gt=0, le=1_000_000, description="scales all allowances for calls; failed sign-ins never"
+    )
+
     worker_threads: int = Field(
         default=2, ge=1, le=64, description="luồng kiểm tra / threads that judge; one a core"
     )

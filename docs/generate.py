@@ -15,7 +15,7 @@ from typer.main import get_command
 FOLDER: Final = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
 
-from app.api.deps import Requires, public  # noqa: E402 - the program is beside, not installed
+from app.api.deps import Public, Requires  # noqa: E402 - the program is beside, not installed
 from app.api.measures import new_measures  # noqa: E402 - as above
 from app.api.problems import status_of  # noqa: E402 - as above
 from app.audit import AuditTag  # noqa: E402 - as above
@@ -43,7 +43,7 @@ FAMILY_TITLES: Final[Mapping[str, str]] = {
 CATALOGUE_HEAD: Final = """
 # Danh mục mã lỗi / Error codes
 
-Một nguyên nhân, một mã, không bao giờ đổi nghĩa. Cùng danh mục này ở dạng JSON: `GET /api/v1/error-codes`.<br>
+Một nguyên nhân, một mã, không bao giờ đổi nghĩa. Dạng JSON: `GET /api/v1/error-codes`.<br>
 One cause, one code, for ever. The same as JSON: `GET /api/v1/error-codes`.
 
 - Mức / severity: **error** từ chối / refuses · **query** nhà trường có thể giải trình / stands if explained ·
@@ -109,7 +109,7 @@ def _commands(command: Any, path: str) -> Iterator[Sequence[str]]:
 
 def _callers(dependant: Dependant) -> Iterator[str]:
     for inner in dependant.dependencies:
-        if inner.call is public:
+        if isinstance(inner.call, Public):
             yield "công khai / anybody"
         elif isinstance(inner.call, Requires):
             yield ", ".join(sorted(inner.call.roles))

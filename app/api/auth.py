@@ -60,12 +60,19 @@ class Authenticator:
     async def _actor(self, named: TokenSubject, now: datetime, request_id: str | None) -> Actor:
         async with transaction(self.engine) as connection:
             if named.kind is TokenKind.OFFICER:
-                return _officer(await find_account(connection, named.id), request_id)
+                account = await find_account(connection, named.id)
+                if account is not None and _is_ended(account, named.issued_at):
+                    raise DomainError("QH-002")
+                return _officer(account, request_id)
             client = await find_client(connection, named.id, now)
         if client is None or not client.is_active:
             raise DomainError("QH-002")
         return Submitter(
-            client_id=client.id, name=client.name, schools=client.school_ids, request_id=request_id
+            client_id=client.id,
+            name=client.name,
+            schools=client.school_ids,
+            rate_multiplier=client.rate_multiplier,
+            request_id=request_id,
         )
 
     def _is_ours(self, token: str) -> bool:
@@ -74,6 +81,11 @@ class Authenticator:
         except (JoseError, ValueError) as error:
             raise DomainError("QH-002") from error
         return self.keys.find(header.get("kid")) is not None
+
+
+def _is_ended(account: Account, issued_at: float) -> bool:
+    """Say whether the password was changed since a token was issued."""
+    return account.tokens_since is not None and issued_at < account.tokens_since.timestamp()
 
 
 def _officer(account: Account | None, request_id: str | None) -> Officer:

@@ -20,6 +20,7 @@ from app.organisations.clients import (
     list_clients,
     renew_secret,
     set_active,
+    set_rate_multiplier,
     withdraw_authorisation,
 )
 
@@ -39,9 +40,12 @@ class ClientIn(Asked):
 
 
 class ClientChange(Asked):
-    """Khoá hoặc mở / a change."""
+    """Khoá, mở, hoặc nâng hạn mức gọi / a change."""
 
-    is_active: bool
+    is_active: bool | None = None
+    rate_multiplier: Annotated[
+        int | None, Field(ge=1, le=1000, description="Hệ số hạn mức gọi / how often as often as others")
+    ] = None
 
 
 class AuthorisationIn(Asked):
@@ -58,6 +62,7 @@ class ClientOut(BaseModel):
     name: str
     is_active: bool
     created_at: datetime
+    rate_multiplier: int
     schools: list[str]
 
     @classmethod
@@ -69,6 +74,7 @@ class ClientOut(BaseModel):
             name=found.name,
             is_active=found.is_active,
             created_at=found.created_at,
+            rate_multiplier=found.rate_multiplier,
             schools=list(found.school_codes),
             **more,
         )
@@ -108,16 +114,19 @@ async def create(
     return ClientWithSecret.of(made, client_secret=secret)
 
 
-@router.patch("/{row_id}", summary="Khoá hoặc mở phần mềm / Disable or enable a client")
+@router.patch("/{row_id}", summary="Sửa phần mềm / Change a client")
 async def change(
     row_id: RowId, asked: ClientChange, actor: Administrator, connection: Connection, service: Service
 ) -> ClientOut:
-    """Disable or enable; tokens of a disabled client stop at once."""
-    return ClientOut.of(
-        await set_active(
-            connection, identified(row_id), is_active=asked.is_active, now=service.clock(), actor=actor
+    """Disable or enable (tokens of a disabled client stop at once), or let it call more often."""
+    now, id_ = service.clock(), identified(row_id)
+    if asked.is_active is not None:
+        await set_active(connection, id_, is_active=asked.is_active, now=now, actor=actor)
+    if asked.rate_multiplier is not None:
+        await set_rate_multiplier(
+            connection, id_, rate_multiplier=asked.rate_multiplier, now=now, actor=actor
         )
-    )
+    return await _present(connection, row_id, now)
 
 
 @router.post("/{row_id}/secret", summary="Cấp lại mật khẩu / Renew the secret")

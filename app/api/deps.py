@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.actors import Actor, Anonymous, Officer, Role, Submitter
+from app.actors import Actor, Officer, Role, Submitter
 from app.api.auth import Authenticator
 from app.api.measures import Measures
+from app.api.rate_limits import Calls, RateLimits, address_key, with_jitter
 from app.clock import Clock
 from app.db import transaction
 from app.errors import DomainError
@@ -31,6 +32,7 @@ class ServiceState:
     bench: Bench
     authenticator: Authenticator
     measures: Measures
+    rates: RateLimits
 
 
 def service_state(request: Request) -> ServiceState:
@@ -52,37 +54,84 @@ async def unit_of_work(service: Service) -> AsyncIterator[AsyncConnection]:
 Connection = Annotated[AsyncConnection, Depends(unit_of_work, scope="function")]
 
 
-def public() -> None:
-    """Mark a route that anybody may call; a test refuses routes with no mark at all."""
+def address_of(request: Request) -> str:
+    """Give the caller's network address as it is counted (never logged)."""
+    return address_key(None if request.client is None else request.client.host)
 
 
-PUBLIC = Depends(public)
+def count_call(request: Request, service: ServiceState, calls: Calls, caller: str, *, times: int = 1) -> None:
+    """Count a call against an allowance, for the answer's headers too; HT-010 where it is used up."""
+    standing = service.rates.take(calls, caller, service.clock(), multiplier=times)
+    request.state.standing = standing
+    if not standing.is_granted:
+        raise DomainError(
+            "HT-010", calls=calls, limit=standing.limit, retry_after=with_jitter(standing.wait_seconds)
+        )
+
+
+class Public:
+    """A route's guard: anybody may call it, so often from one address (HT-010)."""
+
+    def __init__(self, calls: Calls = Calls.ANONYMOUS) -> None:
+        self._calls = calls
+
+    def __call__(self, request: Request, service: Service) -> None:
+        """Count the call."""
+        count_call(request, service, self._calls, address_of(request))
+
+
+PUBLIC = Depends(Public())
 
 
 class Requires:
-    """A route's guard: who may call it. QH-001 for nobody in particular, QH-003 for the wrong role."""
+    """A route's guard: who may call it, and how often.
 
-    def __init__(self, *roles: Role) -> None:
+    Refuses with QH-001 nobody in particular, QH-002 a token that does not hold, QH-003 the wrong role, HT-010
+    who calls too often. Calls without a valid token are counted by address; they take nothing from those
+    that have one, wherever they come from.
+    """
+
+    def __init__(self, *roles: Role, calls: Calls | None = None) -> None:
         self.roles = frozenset(roles)
+        self._calls = calls
 
     async def __call__(self, request: Request, service: Service) -> Submitter | Officer:
         """Say who calls, or refuse."""
-        actor: Actor = await service.authenticator.authenticate(
-            request.headers.get("authorization"), request.state.request_id
-        )
-        if isinstance(actor, Anonymous) or not isinstance(actor, Submitter | Officer):
-            raise DomainError("QH-001")
+        try:
+            actor = await _caller(request, service)
+        except DomainError as error:
+            if error.code in {"QH-001", "QH-002"}:
+                count_call(request, service, Calls.REFUSED, address_of(request))
+            raise
+        if isinstance(actor, Submitter):
+            calls = self._calls or Calls.CLIENT
+            count_call(request, service, calls, actor.id, times=actor.rate_multiplier)
+        else:
+            count_call(request, service, Calls.OFFICER, actor.id)
         if actor.role not in self.roles:
             raise DomainError("QH-003", role=actor.role)
         return actor
 
 
-def requires(*roles: Role) -> Callable[[Request, Service], Awaitable[Submitter | Officer]]:
-    """Name the roles that may call a route."""
-    return Requires(*roles)
+async def _caller(request: Request, service: ServiceState) -> Submitter | Officer:
+    actor: Actor = await service.authenticator.authenticate(
+        request.headers.get("authorization"), request.state.request_id
+    )
+    if isinstance(actor, Submitter | Officer):
+        return actor
+    raise DomainError("QH-001")
+
+
+def requires(
+    *roles: Role, calls: Calls | None = None
+) -> Callable[[Request, Service], Awaitable[Submitter | Officer]]:
+    """Name the roles that may call a route, and what its calls by clients are counted as."""
+    return Requires(*roles, calls=calls)
 
 
 School = Annotated[Submitter, Depends(requires(Role.SCHOOL_SOFTWARE))]
+# Sending packages has an allowance of its own, so that polling for answers never stops a school from sending.
+Sender = Annotated[Submitter, Depends(requires(Role.SCHOOL_SOFTWARE, calls=Calls.PACKAGES))]
 
 # Whoever may read what concerns a school in their scope; administrators run the service, they read no
 # documents.

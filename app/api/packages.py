@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.actors import Actor, Submitter
-from app.api.deps import Connection, Reader, School, Service, ServiceState
+from app.api.deps import Connection, Reader, Sender, Service, ServiceState
 from app.api.package_bodies import (
     DigestOut,
     DigestPlaceOut,
@@ -135,7 +135,7 @@ async def send(
     request: Request,
     response: Response,
     service: Service,
-    actor: School,
+    actor: Sender,
     prefer: Annotated[str | None, Header(max_length=200)] = None,
 ) -> ReceivedOut:
     """Take a package in charge: stored and signed for before the answer leaves.
@@ -195,7 +195,7 @@ async def _await_answer(engine: AsyncEngine, submission: Submission, seconds: in
     summary="Kiểm tra thử một gói, không lưu / Judge a package without storing anything",
     openapi_extra=_BODY,
 )
-async def try_out(request: Request, service: Service, actor: School) -> ValidationOut:
+async def try_out(request: Request, service: Service, actor: Sender) -> ValidationOut:
     """Give the judgement that the same package would have now; nothing is stored, nothing is signed."""
     submission = await _submission(request, service, actor)
     async with transaction(service.engine) as connection:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.errors import DomainError
 from app.findings import CATALOGUE
@@ -28,6 +29,11 @@ STATUS: Final[Mapping[str, int]] = {
     "DD-903": 400,
     "DD-904": 404,
     "DD-905": 400,
+    "DD-910": 408,
+    "DD-911": 431,
+    "DD-912": 400,
+    "DD-913": 400,
+    "DD-914": 405,
     "QH-001": 401,
     "QH-002": 401,
     "QH-005": 404,
@@ -85,6 +91,8 @@ STATUS: Final[Mapping[str, int]] = {
     "TH-020": 422,
     "TH-030": 422,
     "HT-001": 500,
+    "HT-010": 429,
+    "HT-012": 429,
 }
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -127,8 +135,8 @@ def problem(
     headers = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status in {429, 503}:
+        headers["Retry-After"] = str(given.get("retry_after", RETRY_AFTER_SECONDS))
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
@@ -149,15 +157,19 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """Translate the framework's own refusals; it makes none but for unknown addresses and methods."""
+    """Translate the framework's own refusals: unknown address, unknown method, a body that cannot be read."""
     assert isinstance(error, HTTPException)
-    answer = problem("DD-904" if error.status_code in {404, 405} else "DD-901", facts={"count": 1},
-                     reference=_reference(request))  # fmt: skip
-    if error.status_code in {404, 405}:
-        answer.status_code = error.status_code
+    code = {404: "DD-904", 405: "DD-914"}.get(error.status_code, "DD-901")
+    answer = problem(code, facts={"count": 1} if code == "DD-901" else None, reference=_reference(request))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
+
+
+async def _on_disconnect(request: Request, error: Exception) -> JSONResponse:
+    """End a request whose sender left in the middle of it; nobody reads the answer, and it is no fault."""
+    assert isinstance(error, ClientDisconnect)
+    return problem("DD-912", reference=_reference(request))
 
 
 async def _on_fault(request: Request, error: Exception) -> JSONResponse:
@@ -175,6 +187,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     for fault in (OSError, DBAPIError):
         app.add_exception_handler(fault, _on_fault)
     app.add_exception_handler(Exception, _on_fault)

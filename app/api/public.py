@@ -1,12 +1,13 @@
 """What anybody may read: limits, the catalogue of causes, formats and their schemas, the service's keys."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.deps import PUBLIC, Connection, Service
+from app.api.rate_limits import SIGN_IN_RATES, Calls, Rate
 from app.errors import DomainError
 from app.findings import CATALOGUE, Responsible, Severity
 from app.formats.registry import profile_for, versions
@@ -15,11 +16,35 @@ from app.keys import published
 router = APIRouter(dependencies=[PUBLIC])
 
 
+class RequestLimits(BaseModel):
+    """What one HTTP request may be."""
+
+    body_bytes: int = Field(description="Trừ gói học bạ / of all but packages")
+    head_bytes: int
+    body_seconds: float
+
+
+class RateOut(BaseModel):
+    """So many at once, filled again evenly within so many seconds, counted apart for each."""
+
+    amount: int
+    seconds: float
+    per: str
+
+    @classmethod
+    def of(cls, rate: Rate) -> Self:
+        """Write out a line of the table."""
+        return cls(amount=rate.allowance.amount, seconds=rate.allowance.seconds, per=rate.per)
+
+
 class LimitsOut(BaseModel):
     """The limits that are enforced, from the very values that enforce them."""
 
     max_wait_seconds: int
     package: dict[str, int]
+    request: RequestLimits
+    calls: dict[Calls, RateOut] = Field(description="Hạn mức gọi / how often callers may call")
+    failed_sign_ins: dict[str, RateOut]
 
 
 class CauseOut(BaseModel):
@@ -50,7 +75,18 @@ class FormatOut(BaseModel):
 )
 async def limits(service: Service) -> LimitsOut:
     """Give every limit; each has an error code of its own (GET /api/v1/error-codes)."""
-    return LimitsOut(max_wait_seconds=service.settings.max_wait_seconds, package=asdict(service.bench.limits))
+    settings = service.settings
+    return LimitsOut(
+        max_wait_seconds=settings.max_wait_seconds,
+        package=asdict(service.bench.limits),
+        request=RequestLimits(
+            body_bytes=settings.max_request_bytes,
+            head_bytes=settings.max_head_bytes,
+            body_seconds=settings.body_seconds,
+        ),
+        calls={calls: RateOut.of(rate) for calls, rate in service.rates.rates.items()},
+        failed_sign_ins={name: RateOut.of(rate) for name, rate in SIGN_IN_RATES.items()},
+    )
 
 
 @router.get(

@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Header, Response
+from fastapi import APIRouter, Depends, Form, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from app.actors import Anonymous, Officer, Role, Submitter
-from app.api.deps import PUBLIC, Service, ServiceState
+from app.api.deps import Public, Service, ServiceState, address_of
+from app.api.rate_limits import SIGN_IN_RATES, Calls, with_jitter
+from app.api.texts import Asked
 from app.api.tokens import TokenKind, TokenSubject, issue_token
 from app.audit import AuditTag, record_act
 from app.db import transaction
@@ -20,8 +22,9 @@ from app.errors import DomainError
 from app.organisations.accounts import Account, sign_in_facts
 from app.organisations.clients import credentials
 from app.organisations.passwords import MAXIMUM_CHARACTERS, is_password, is_secret
+from app.organisations.sign_in import Attempt, begin_attempt, forget_old_attempts, forgive_attempt
 
-router = APIRouter(tags=["authentication"])
+router = APIRouter(tags=["authentication"], dependencies=[Depends(Public(Calls.TOKEN))])
 
 # RFC 6749, 5.1; Cache-Control stands on every answer of the service.
 _PRAGMA = {"Pragma": "no-cache"}
@@ -44,7 +47,7 @@ class SessionToken(AccessToken):
     organisation: str = Field(description="Mã đơn vị / organisation code", examples=["24133"])
 
 
-class SignIn(BaseModel):
+class SignIn(Asked):
     """Đăng nhập / sign-in."""
 
     username: str = Field(max_length=64, examples=["canbo.tanlap"])
@@ -55,7 +58,6 @@ class SignIn(BaseModel):
     "/oauth2/token",
     summary="Lấy thẻ truy cập cho phần mềm / Get a client's access token",
     response_model=AccessToken,
-    dependencies=[PUBLIC],
 )
 async def token(
     service: Service,
@@ -81,11 +83,13 @@ async def token(
 @router.post(
     "/api/v1/sessions",
     summary="Đăng nhập của cán bộ / Officer's sign-in",
-    dependencies=[PUBLIC],
 )
-async def sign_in(service: Service, asked: SignIn, response: Response) -> SessionToken:
-    """Give an officer's access token; a wrong name and a wrong password are answered alike (QH-006)."""
-    found = await _check_officer(service, asked)
+async def sign_in(service: Service, asked: SignIn, request: Request, response: Response) -> SessionToken:
+    """Give an officer's access token; a wrong name and a wrong password are answered alike (QH-006).
+
+    Who failed too often waits (HT-012), by user name and by network address.
+    """
+    found = await _check_officer(service, asked, address_of(request))
     lifetime = timedelta(minutes=service.settings.session_minutes)
     subject = TokenSubject(kind=TokenKind.OFFICER, id=found.id)
     response.headers.update(_PRAGMA)
@@ -150,22 +154,52 @@ async def _check_client(service: ServiceState, client_id: str, client_secret: st
     return row_id
 
 
-async def _check_officer(service: ServiceState, asked: SignIn) -> Account:
+async def _check_officer(service: ServiceState, asked: SignIn, address: str) -> Account:
     """Give the officer's account, by equal work whether it exists or not; the outcome is recorded first."""
-    async with transaction(service.engine) as connection:
-        account, stored = await sign_in_facts(connection, asked.username)
+    attempt = Attempt(
+        username=asked.username,
+        address=address,
+        allowances={name: rate.allowance for name, rate in SIGN_IN_RATES.items()},
+    )
+    account, stored = await _begin(service, attempt)
     fits = await service.offload.run(is_password, stored, asked.password)
     fits = fits and account is not None and account.is_active
-    actor = Anonymous() if account is None else _officer(account)
+    actor, now = _named(account), service.clock()
     async with transaction(service.engine) as connection:
         tag = AuditTag.TOKEN_ISSUED if fits else AuditTag.TOKEN_REFUSED
-        await record_act(connection, now=service.clock(), actor=actor, tag=tag, subject=actor.id)
+        await record_act(connection, now=now, actor=actor, tag=tag, subject=actor.id)
+        if fits:
+            await forgive_attempt(connection, attempt, now)
     if account is None or not fits:
         raise DomainError("QH-006")
     return account
 
 
-def _officer(account: Account) -> Officer:
+async def _begin(service: ServiceState, attempt: Attempt) -> tuple[Account | None, str | None]:
+    """Pay for an attempt and find the account; HT-012, recorded first, where it has to wait."""
+    now = service.clock()
+    async with transaction(service.engine) as connection:
+        account, stored = await sign_in_facts(connection, attempt.username)
+        wait = await begin_attempt(connection, attempt, now)
+        if wait:
+            actor = _named(account)
+            await record_act(
+                connection,
+                now=now,
+                actor=actor,
+                tag=AuditTag.TOKEN_REFUSED,
+                subject=actor.id,
+                facts={"code": "HT-012"},
+            )
+        await forget_old_attempts(connection, now)
+    if wait:
+        raise DomainError("HT-012", retry_after=with_jitter(wait))
+    return account, stored
+
+
+def _named(account: Account | None) -> Officer | Anonymous:
+    if account is None:
+        return Anonymous()
     return Officer(
         account_id=account.id,
         username=account.username,

@@ -5,7 +5,7 @@ What a caller may do is read from the database at every request, so disabling ta
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -33,10 +33,11 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSubject:
-    """The row that a valid token names."""
+    """The row that a valid token names, and when the token was issued (seconds of the epoch)."""
 
     kind: TokenKind
     id: UUID
+    issued_at: float = field(default=0, compare=False)
 
 
 def issue_token(
@@ -47,7 +48,8 @@ def issue_token(
         "iss": issuer,
         "aud": AUDIENCE,
         "sub": subject.id.hex,
-        "iat": int(now.timestamp()),
+        # With its fraction (RFC 7519, 2: NumericDate), so that a password's change divides a second too.
+        "iat": now.timestamp(),
         "exp": int((now + lifetime).timestamp()),
         "jti": secrets.token_hex(16),
         "kind": subject.kind,
@@ -72,10 +74,12 @@ def read_token(ring: KeyRing, token: str, *, issuer: str, now: datetime) -> Toke
     try:
         content = jws.deserialize_compact(token, key_of, algorithms=[ALGORITHM])
         claims = json.loads(content.payload)
-        subject = TokenSubject(kind=TokenKind(claims["kind"]), id=_uuid(claims["sub"]))
+        subject = TokenSubject(
+            kind=TokenKind(claims["kind"]), id=_uuid(claims["sub"]), issued_at=float(claims["iat"])
+        )
         is_ours = claims["iss"] == issuer and claims["aud"] == AUDIENCE
         is_current = claims["iat"] <= now.timestamp() < claims["exp"]
-    except (JoseError, ValueError, KeyError, TypeError) as error:
+    except (JoseError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DomainError("QH-002") from error
     if not (is_ours and is_current):
         raise DomainError("QH-002")

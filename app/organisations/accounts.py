@@ -35,6 +35,7 @@ class Account:
     external_subject: str | None
     is_active: bool
     created_at: datetime
+    tokens_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,7 @@ def _account(row: Row[tuple[object, ...]]) -> Account:
         external_subject=row.external_subject,
         is_active=row.is_active,
         created_at=row.created_at,
+        tokens_since=row.tokens_since,
     )
 
 
@@ -155,7 +157,7 @@ async def change_account(
     full_name: str | None = None,
     password_hash: str | None = None,
 ) -> Account:
-    """Enable or disable an account, rename its holder, or set a new password.
+    """Enable or disable an account, rename its holder, or set a new password, which ends all its tokens.
 
     Refuses with QH-005 an unknown account and QH-055 disabling the last active administrator.
     A role or organisation is never changed: another post is another account.
@@ -169,7 +171,8 @@ async def change_account(
     changes = {field: value for field, value in asked.items() if value is not None}
     if not changes:
         return found
-    await connection.execute(update(account).where(account.c.id == account_id).values(**changes))
+    ended = {} if password_hash is None else {"tokens_since": now}
+    await connection.execute(update(account).where(account.c.id == account_id).values(**changes, **ended))
     await record_act(
         connection,
         now=now,

@@ -35,6 +35,7 @@ class Client:
     created_at: datetime
     school_ids: frozenset[int]
     school_codes: tuple[str, ...]
+    rate_multiplier: int
 
 
 def _authorised(at: datetime) -> ColumnElement[bool]:
@@ -65,6 +66,7 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         created_at=row.created_at,
         school_ids=frozenset(row.school_ids or ()),
         school_codes=tuple(sorted(row.school_codes or ())),
+        rate_multiplier=row.rate_multiplier,
     )
 
 
@@ -189,6 +191,25 @@ async def set_active(
         tag=AuditTag.CLIENT_CHANGED,
         subject=row_id.hex,
         facts={"is_active": is_active},
+    )
+    return await _present(connection, row_id, now)
+
+
+async def set_rate_multiplier(
+    connection: AsyncConnection, row_id: UUID, *, rate_multiplier: int, now: datetime, actor: Actor
+) -> Client:
+    """Let a client call so many times as often as others (1 to 1,000). QH-005 for an unknown one."""
+    await _require(connection, row_id)
+    await connection.execute(
+        update(client).where(client.c.id == row_id).values(rate_multiplier=rate_multiplier)
+    )
+    await record_act(
+        connection,
+        now=now,
+        actor=actor,
+        tag=AuditTag.CLIENT_CHANGED,
+        subject=row_id.hex,
+        facts={"rate_multiplier": rate_multiplier},
     )
     return await _present(connection, row_id, now)
 

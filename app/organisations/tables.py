@@ -7,10 +7,13 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
+    LargeBinary,
+    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -64,6 +67,8 @@ account = Table(
     Column("organisation_id", Integer, ForeignKey("organisation.id"), nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # Tokens issued before this moment are refused: the password was changed.
+    Column("tokens_since", DateTime(timezone=True)),
     CheckConstraint(
         "role IN ('commune_officer', 'department_officer', 'ministry_officer', 'inspector', 'administrator')",
         name="role",
@@ -79,6 +84,8 @@ client = Table(
     Column("name", Text, nullable=False),
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("rate_multiplier", SmallInteger, nullable=False, server_default=text("1")),
+    CheckConstraint("rate_multiplier BETWEEN 1 AND 1000", name="rate_multiplier"),
 )
 
 # Which schools have authorised a client to act for them, and for how long.
@@ -90,4 +97,14 @@ client_school = Table(
     Column("valid_from", DateTime(timezone=True), primary_key=True, server_default=func.now()),
     Column("valid_to", DateTime(timezone=True)),
     Index("ix_client_school_school_id", "school_id"),
+)
+
+# What is left of an allowance for sign-ins; the key is a digest of whom it counts.
+sign_in_attempt = Table(
+    "sign_in_attempt",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("left", Double, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Index("ix_sign_in_attempt_at", "at"),
 )

@@ -92,6 +92,7 @@ def upgrade() -> None:
             organisation_id INTEGER NOT NULL,
             is_active BOOLEAN DEFAULT true NOT NULL,
             created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+            tokens_since TIMESTAMP WITH TIME ZONE,
             CONSTRAINT pk_account PRIMARY KEY (id),
             CONSTRAINT ck_account_role
                 CHECK (role IN ('commune_officer', 'department_officer', 'ministry_officer', 'inspector',
@@ -109,7 +110,9 @@ def upgrade() -> None:
             name TEXT NOT NULL,
             is_active BOOLEAN DEFAULT true NOT NULL,
             created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+            rate_multiplier SMALLINT DEFAULT 1 NOT NULL,
             CONSTRAINT pk_client PRIMARY KEY (id),
+            CONSTRAINT ck_client_rate_multiplier CHECK (rate_multiplier BETWEEN 1 AND 1000),
             CONSTRAINT uq_client_client_id UNIQUE (client_id)
         )
         """,

@@ -1,4 +1,4 @@
-"""Audit log, queue, public keys of the service."""
+"""Audit log, queue, attempts to sign in, public keys of the service."""
 
 from alembic import op
 
@@ -50,6 +50,15 @@ def upgrade() -> None:
         "CREATE INDEX ix_job_leased ON job (lease_until) WHERE lease_until IS NOT NULL",
         "CREATE INDEX ix_job_ready ON job (run_at, id) WHERE lease_until IS NULL AND dead_at IS NULL",
         """
+        CREATE TABLE sign_in_attempt (
+            key BYTEA NOT NULL,
+            "left" DOUBLE PRECISION NOT NULL,
+            at TIMESTAMP WITH TIME ZONE NOT NULL,
+            CONSTRAINT pk_sign_in_attempt PRIMARY KEY (key)
+        )
+        """,
+        "CREATE INDEX ix_sign_in_attempt_at ON sign_in_attempt (at)",
+        """
         CREATE TABLE service_key (
             kid TEXT NOT NULL,
             public_jwk JSONB NOT NULL,
@@ -59,8 +68,8 @@ def upgrade() -> None:
         """,
     )
     make_immutable("audit_event", "service_key")
-    allow("SELECT, INSERT, UPDATE, DELETE", "job")
+    allow("SELECT, INSERT, UPDATE, DELETE", "job", "sign_in_attempt")
 
 
 def downgrade() -> None:
-    drop("service_key", "job", "audit_event")
+    drop("service_key", "sign_in_attempt", "job", "audit_event")
