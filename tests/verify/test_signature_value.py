@@ -163,6 +163,7 @@ def test_ecdsa_values_are_two_numbers_of_full_width_side_by_side() -> None:
     assert not is_valid(public, method, raw, b"n")
     assert not is_valid(public, method, der, b"m")
     assert not is_valid(public, method, raw + b"\x00", b"m")
+    assert not is_valid(public, method, raw[:66] + b"\x00" + raw[66:], b"m")
     assert not is_valid(public, method, raw[:-1], b"m")
     assert not is_valid(public, method, b"", b"m")
     assert not is_valid(public, method, bytes(132), b"m")

@@ -212,3 +212,16 @@ def test_properties_that_nobody_signed_do_not_vouch_for_an_exchanged_certificate
     text = text.replace(der64(people.seal.certificate), der64(other.certificate))
 
     assert codes(check(parse_secure(text.encode()))) == ["KS-030"]
+
+
+def test_properties_that_nobody_signed_are_not_read() -> None:
+    people = infrastructure()
+    stray = xades_object(people.head.certificate, time="2001-01-01T00:00:00Z").replace("signed-1", "signed-2")
+    template = Template(
+        references=(CONTENT, reference("#signed-1")), objects=(stray, xades_object(people.seal.certificate))
+    )
+
+    found = check(signed(people.seal, template))
+
+    assert codes(found) == []
+    assert found.signing_time == SIGNED_AT
