@@ -66,17 +66,16 @@ def test_the_glossary_names_what_exists() -> None:
 
 def exists(name: str) -> bool:
     """Say whether a dotted name is a module, or something inside one."""
-    parts = name.split(".")
-    for length in range(len(parts), 1, -1):
-        if find_spec(".".join(parts[:length])) is None:
-            continue
-        thing: object = import_module(".".join(parts[:length]))
-        for inner in parts[length:]:
-            if not hasattr(thing, inner) and inner not in getattr(thing, "__annotations__", {}):
-                return False
-            thing = getattr(thing, inner, None)
-        return True
-    return False
+    thing: object = app
+    for step, part in enumerate(name.split(".")[1:], start=2):
+        path = ".".join(name.split(".")[:step])
+        if hasattr(thing, "__path__") and find_spec(path) is not None:
+            thing = import_module(path)
+        elif hasattr(thing, part):
+            thing = getattr(thing, part)
+        else:
+            return False
+    return True
 
 
 def test_decisions_are_numbered_without_gaps() -> None:
