@@ -54,12 +54,17 @@ class NonconformantTranscript:
 
     Attributes:
         record_id: the look-up code, where it can be read all the same: by it the sender finds the pupil.
+        layout: where its form holds: its signatures can be judged too, so that everything is told at once.
+        facts: the same, where every field can be read.
     """
 
     position: int
     place: Place
+    xml: bytes
     record_id: UUID | None
     findings: tuple[Finding, ...]
+    layout: SignedLayout | None = None
+    facts: TranscriptFacts | None = None
 
 
 def check_item(
@@ -74,14 +79,20 @@ def check_item(
     xml = piece.standing_alone()
     root = _parse(xml, place, limits)
     if isinstance(root, Finding):
-        return NonconformantTranscript(position=place.position, place=place, record_id=None, findings=(root,))
-    findings = _form(xml, root, place, profile, limits) or profile.rules(root, envelope, place)
+        return NonconformantTranscript(
+            position=place.position, place=place, xml=xml, record_id=None, findings=(root,)
+        )
+    malformed = _form(xml, root, place, profile, limits)
+    findings = malformed or profile.rules(root, envelope, place)
     if has_errors(findings):
         return NonconformantTranscript(
             position=place.position,
             place=place,
+            xml=xml,
             record_id=profile.record_id(root),
             findings=_capped(findings),
+            layout=None if malformed else profile.layout(root, place),
+            facts=None if malformed else _facts(profile, root),
         )
     return ConformantTranscript(
         position=place.position,
@@ -92,6 +103,13 @@ def check_item(
         facts=profile.facts(root),
         warnings=_capped(findings),
     )
+
+
+def _facts(profile: FormatProfile, root: etree._Element) -> TranscriptFacts | None:
+    try:
+        return profile.facts(root)
+    except ValueError:  # a field that the rules refuse
+        return None
 
 
 def _parse(xml: bytes, place: Place, limits: Limits) -> etree._Element | Finding:

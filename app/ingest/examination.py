@@ -5,14 +5,17 @@ carries every reason with it: received, opened, conformant, and verified as far 
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from lxml import etree
 
 from app.findings import Finding
+from app.formats.place import Place
 from app.formats.profile import Envelope, FormatProfile, TranscriptFacts
 from app.ingest.conformance import ConformantTranscript, check_item
+from app.ingest.duplicates import repeated
 from app.ingest.envelope import OuterFields, check_envelope, unpack
 from app.ingest.limits import Limits
 from app.ingest.splitting import OpenedPackage, TranscriptPiece, split
@@ -27,21 +30,26 @@ class ExaminedItem:
     """One transcript after everything that its bytes alone can tell.
 
     Attributes:
-        xml: the bytes that were verified, standing alone.
-        facts: what the content says; None where it is not conformant.
+        xml: the bytes that were examined, standing alone.
+        facts: what the content says; None where it cannot be read.
         checks: each signature's own answer; none where the layout is unknown.
         content_sha256: of the signed content in exclusive canonical form.
     """
 
-    position: int
+    place: Place
     record_id: UUID | None
     xml: bytes
     format_version: str
     facts: TranscriptFacts | None
     checks: tuple[SignatureCheck, ...]
     content_sha256: bytes | None
-    xml_sha256: bytes | None
+    xml_sha256: bytes
     findings: tuple[Finding, ...]
+
+    @property
+    def position(self) -> int:
+        """Its place in the package, 1-based."""
+        return self.place.position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +84,16 @@ def examine(
     differences = check_envelope(outer, opened.envelope)
     if differences:
         return _refused(*differences, envelope=opened.envelope)
-    return Examination(
-        findings=(),
-        envelope=opened.envelope,
-        items=tuple(_examine(piece, profile, opened.envelope, limits, acceptance) for piece in opened.pieces),
-    )
+    items = [_examine(piece, profile, opened.envelope, limits, acceptance) for piece in opened.pieces]
+    return Examination(findings=(), envelope=opened.envelope, items=tuple(_repeats_told(items)))
+
+
+def _repeats_told(items: Sequence[ExaminedItem]) -> Iterator[ExaminedItem]:
+    """Add to each transcript that repeats an earlier one of the package that it does."""
+    again = repeated((item.place, item.facts) for item in items if item.facts is not None)
+    for item in items:
+        found = again.get(item.position)
+        yield item if found is None else replace(item, findings=(*item.findings, found))
 
 
 def _refused(*findings: Finding, envelope: Envelope | None = None) -> Examination:
@@ -95,21 +108,22 @@ def _examine(
     acceptance: AcceptancePolicy,
 ) -> ExaminedItem:
     checked = check_item(piece, profile, envelope, limits)
-    if not isinstance(checked, ConformantTranscript):
-        return ExaminedItem(
-            position=piece.position, record_id=None, xml=b"", format_version=profile.version, facts=None,
-            checks=(), content_sha256=None, xml_sha256=None, findings=checked.findings,
-        )  # fmt: skip
+    if isinstance(checked, ConformantTranscript):
+        record_id: UUID | None = checked.facts.record_id
+        findings = checked.warnings
+    else:
+        record_id, findings = checked.record_id, checked.findings
+    layout = checked.layout
     return ExaminedItem(
-        position=piece.position,
-        record_id=checked.facts.record_id,
+        place=checked.place,
+        record_id=record_id,
         xml=checked.xml,
         format_version=profile.version,
         facts=checked.facts,
-        checks=check_signatures(checked.layout, acceptance),
-        content_sha256=_content_digest(checked.layout.content),
+        checks=() if layout is None else check_signatures(layout, acceptance),
+        content_sha256=None if layout is None else _content_digest(layout.content),
         xml_sha256=hashlib.sha256(checked.xml).digest(),
-        findings=checked.warnings,
+        findings=findings,
     )
 
 

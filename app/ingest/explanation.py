@@ -6,6 +6,7 @@ a value is told in the words of its type's annotation in the published XSD. Only
 
 import threading
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import xmlschema
@@ -32,6 +33,7 @@ from app.formats.profile import FormatProfile
 from app.formats.schema import explaining_schema
 from app.ingest.child_order import child_findings
 
+_ORDER: Final = "*"  # what is told of an element's children is told once, in full
 _INSTANCE: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _VALUE_CODES: Final = (
     (XsdEnumerationFacets, "MA-001"),
@@ -43,8 +45,8 @@ _VALUE_CODES: Final = (
 _loaded = threading.local()
 
 
-def explain(element: etree._Element, profile: FormatProfile, place: Place) -> tuple[Finding, ...]:
-    """Give all findings of a header or transcript that the schema refused, in document order.
+def explain(element: etree._Element, profile: FormatProfile, place: Place, most: int) -> tuple[Finding, ...]:
+    """Give the findings of a header or transcript that the schema refused, at most so many, in document order.
 
     A value is told once, however many rules it breaks, and shown only where the profile says it may be.
     """
@@ -52,9 +54,13 @@ def explain(element: etree._Element, profile: FormatProfile, place: Place) -> tu
     told: dict[tuple[etree._Element, str], Finding] = {}
     for error in schema.iter_errors(element, use_location_hints=False):
         at: Any = error.elem  # xmlschema hands back the very elements it was given
-        if at is not None:
-            for name, item in _explain_error(error, at, schema, profile, place):
-                told.setdefault((at, name), item)
+        if at is None or (isinstance(error, XMLSchemaChildrenValidationError) and (at, _ORDER) in told):
+            continue
+        findings = _explain_error(error, at, schema, profile, place)
+        for name, item in islice(findings, most - len(told)):
+            told.setdefault((at, name), item)
+        if len(told) >= most:
+            break
     order = {node: index for index, node in enumerate(element.iter())}
     return tuple(item for (at, _), item in sorted(told.items(), key=lambda entry: order[entry[0][0]]))
 
@@ -69,7 +75,8 @@ def _explain_error(
     """Give the findings behind one error, each with the name of what it is about on the element."""
     rule = error.validator
     if isinstance(error, XMLSchemaChildrenValidationError):
-        yield from child_findings(error, at, place)
+        for index, (name, item) in enumerate(child_findings(error, at, place)):
+            yield (name if index else _ORDER), item
     elif isinstance(rule, XsdAttributeGroup):
         yield from _attribute_findings(rule, at, place)
     elif isinstance(rule, XsdGroup):

@@ -116,6 +116,8 @@ def _weigh(
             received_at=origin.received_at,
         )
         findings += verdict.findings
+    else:
+        findings += [found for check in item.checks for found in check.findings]
     state = _state(item, verdict)
     return Outcome(
         position=item.position,

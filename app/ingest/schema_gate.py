@@ -9,35 +9,37 @@ from typing import Final, cast
 
 from lxml import etree
 
-from app.findings import Finding, finding
+from app.findings import Finding
 from app.formats.place import Place
 from app.formats.profile import FormatProfile
 from app.formats.schema import compile_schema
 from app.ingest.explanation import explain
+from app.ingest.gate_log import findings_of_log
 
-# Beyond this size the explaining reader would cost seconds: what libxml2 logged must do.
-_EXPLAINED_ELEMENTS: Final = 5000
+# Twice what a person reads: enough to say how many more there are at least.
+MOST_FINDINGS: Final = 100
+# Beyond this size the explaining reader costs more than its words are worth; no real transcript comes near it.
+_EXPLAINED_ELEMENTS: Final = 2500
 
 _compiled = threading.local()
 
 
-def violations(element: etree._Element, profile: FormatProfile, place: Place) -> tuple[Finding, ...]:
-    """Check a header or a transcript against the profile's schema; all findings in document order.
+def violations(
+    element: etree._Element, profile: FormatProfile, place: Place, *, is_explained: bool = True
+) -> tuple[Finding, ...]:
+    """Check a header or a transcript against the profile's schema; findings in document order.
 
-    Refuses with the codes ``DD-060`` to ``DD-073`` and ``MA-001`` (see ``app.ingest.explanation``).
+    Refuses with the codes ``DD-060`` to ``DD-074`` and ``MA-001`` (see ``app.ingest.explanation``). What is
+    large, or not to be explained, is told more briefly from the gate's own log.
     """
     schema = _schema_of_thread(profile)
     if schema.validate(element):
         return ()
+    entries = list(cast("Iterable[etree._LogEntry]", schema.error_log))  # noqa: SLF001 - the stubs' name of it
     findings: tuple[Finding, ...] = ()
-    if sum(1 for _ in element.iter()) <= _EXPLAINED_ELEMENTS:
-        findings = explain(element, profile, place)
-    log = list(cast("Iterable[etree._LogEntry]", schema.error_log))  # noqa: SLF001 - the stubs' name of it
-    xpath = place.xpath_of(element)
-    return findings or tuple(
-        finding("DD-073", xpath=xpath, line=place.line + entry.line - 1, rule=entry.type_name)
-        for entry in log
-    )
+    if is_explained and sum(1 for _ in element.iter()) <= _EXPLAINED_ELEMENTS:
+        findings = explain(element, profile, place, MOST_FINDINGS)
+    return findings or findings_of_log(element, entries, place, MOST_FINDINGS)
 
 
 def _schema_of_thread(profile: FormatProfile) -> etree.XMLSchema:

@@ -282,3 +282,20 @@ async def test_others_see_nothing(enrolled: World) -> None:
             answer = await enrolled.http.get(f"/api/v1/{path}", headers=caller)
             assert answer.status_code in {403, 404}, path
     assert (await enrolled.http.get(f"/api/v1/records/{record_id}")).status_code == 401
+
+
+async def test_everything_that_is_wrong_is_told_at_once(enrolled: World) -> None:
+    """A rule broken, a mark changed after signing, and a transcript that stands twice: one answer for all."""
+    school = enrolled.school(LEVEL)
+    good, *rest = enrolled.signed(school)
+    broken = tampered(good)
+    subject = next(broken.iter(f"{Q}Ma"))
+    subject.text = "777"
+    result = await enrolled.send(school, enrolled.package(school, [broken, *rest, rest[0]]))
+    first, *others, last = result["items"]
+    families = {finding["code"][:2] for finding in first["findings"] if finding["severity"] == "error"}
+    assert families >= {"MA", "KS"}
+    assert first["record_id"]
+    assert first["content_sha256"]
+    assert {item["outcome"] for item in others} == {"accepted"}
+    assert [f["code"] for f in last["findings"] if f["code"].startswith("TR")] == ["TR-001"]
