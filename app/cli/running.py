@@ -10,6 +10,7 @@ import typer
 import uvicorn
 
 from app.api.deps import ServiceState
+from app.cli.connection import BoundedConnection, ConnectionLimits
 from app.main import create_app, create_worker, open_service
 from app.postgres import EmbeddedPostgres, running_server
 from app.postgres.databases import ensure_database
@@ -107,6 +108,15 @@ async def running_service(settings: Settings, url: str, part: Part) -> AsyncIter
 
 
 def _uvicorn(settings: Settings, service: ServiceState) -> uvicorn.Config:
+    class Connection(BoundedConnection):
+        limits = ConnectionLimits(
+            connections=settings.max_connections,
+            head_bytes=settings.max_head_bytes,
+            head_seconds=settings.head_seconds,
+            # The application tells of a slow body first, with the request's id.
+            body_seconds=settings.body_seconds + 5,
+        )
+
     return uvicorn.Config(
         create_app(service),
         host=settings.host,
@@ -114,7 +124,11 @@ def _uvicorn(settings: Settings, service: ServiceState) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=30,
+        http=Connection,
+        ws="none",
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=settings.idle_seconds,
         timeout_graceful_shutdown=30,
     )
 

@@ -1,0 +1,385 @@
+"""Who breaks the rules of HTTP gets a problem from the real server, and a closed connection."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from app.cli.running import Part, running_service
+from app.postgres import EmbeddedPostgres
+from app.postgres.databases import create_database, drop_database
+from app.settings import Settings
+
+HEAD_BYTES = 8192
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The server's port, and what it says to octets."""
+
+    port: int
+
+    async def say(self, *parts: bytes, pause: float = 0.0, patience: float = 10.0) -> list[Answer]:
+        """Send parts one after another and give every answer until the server closes or falls silent."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            with contextlib.suppress(ConnectionError):
+                for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(pause)
+            heard = bytearray()
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(patience):
+                    while chunk := await reader.read(65536):
+                        heard += chunk
+            return list(_answers(bytes(heard)))
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+def _answers(octets: bytes) -> Iterator[Answer]:
+    while octets:
+        head, _, rest = octets.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        status = int(first.split(" ")[1])
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        if status == 100:
+            octets = rest
+            continue
+        length = int(headers["content-length"])
+        body, octets = rest[:length], rest[length:]
+        yield Answer(status, headers, json.loads(body) if "json" in headers["content-type"] else body)
+
+
+def is_refusal(answer: Answer, status: int, code: str) -> bool:
+    """Whether an answer is the whole problem document, with the headers that every answer has."""
+    return (
+        (answer.status, answer.body["code"]) == (status, code)
+        and answer.headers["content-type"] == "application/problem+json"
+        and answer.headers["x-content-type-options"] == "nosniff"
+        and answer.headers["connection"] == "close"
+    )
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def wire(
+    postgres: EmbeddedPostgres, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Wire]:
+    """The service as an operator runs it, with short patience."""
+    await create_database(postgres.dsn("postgres"), "wire", template=template_database)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Settings(
+        data_dir=tmp_path_factory.mktemp("wire"),
+        port=port,
+        max_head_bytes=HEAD_BYTES,
+        head_seconds=1,
+        body_seconds=1,
+        idle_seconds=1,
+        max_connections=20,
+        database_pool=3,
+    )
+    async with running_service(settings, postgres.sqlalchemy_url("wire"), Part.API):
+        yield Wire(port)
+    await drop_database(postgres.dsn("postgres"), "wire")
+
+
+def request(method: str = "GET", path: str = "/healthz", body: bytes = b"", /, **headers: str) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: hocba.test"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+LAST = request(Connection="close")
+GZIP = {"Content_Type": "application/gzip"}
+QUERY = "/api/v1/packages?package_id=1"
+
+
+async def test_a_plain_request_is_answered(wire: Wire) -> None:
+    (answer,) = await wire.say(LAST)
+    assert (answer.status, answer.body) == (200, {"status": "ok"})
+    assert answer.headers["ratelimit-limit"] == "200"
+
+
+async def test_two_honest_requests_on_one_connection_are_two_answers(wire: Wire) -> None:
+    answers = await wire.say(request() + LAST)
+    assert [answer.status for answer in answers] == [200, 200]
+
+
+# The second request hides in what a careless reader takes for the first one's body, or the other way round.
+HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: hocba.test\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(
+            request("POST", QUERY, **GZIP, Content_Length="4", Transfer_Encoding="chunked")
+            + b"0\r\n\r\n"
+            + HIDDEN,
+            id="Transfer-Encoding beside Content-Length",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked", Content_Length="4")
+            + b"0\r\n\r\n"
+            + HIDDEN,
+            id="Content-Length beside Transfer-Encoding",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Content_Length="0\r\nContent-Length: 44") + HIDDEN,
+            id="two lengths",
+        ),
+        pytest.param(request("POST", QUERY, **GZIP, Content_Length="0, 44") + HIDDEN, id="a list of lengths"),
+        pytest.param(request("POST", QUERY, **GZIP, Content_Length="+0") + HIDDEN, id="a signed length"),
+        pytest.param(request("POST", QUERY, **GZIP, Content_Length="0x0") + HIDDEN, id="a hex length"),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked, identity") + b"0\r\n\r\n" + HIDDEN,
+            id="an encoding after chunked",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="xchunked") + b"0\r\n\r\n" + HIDDEN,
+            id="an unknown encoding",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked\r\nTransfer-Encoding: identity")
+            + b"0\r\n\r\n"
+            + HIDDEN,
+            id="two encodings",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="\x0bchunked") + b"0\r\n\r\n" + HIDDEN,
+            id="a control character before chunked",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, X_Fold="a\r\n Content-Length: 44") + HIDDEN, id="a folded header"
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, X_Bare="a\nContent-Length: 44") + HIDDEN,
+            id="a bare line feed in a header",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Content_Length="0").replace(b"\r\n", b"\n") + HIDDEN,
+            id="bare line feeds everywhere",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Content_Length="0").replace(
+                b"Content-Length:", b"Content-Length :"
+            )
+            + HIDDEN,
+            id="a space before the colon",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked") + b"0\n\n" + HIDDEN,
+            id="a chunk ended by bare line feeds",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked") + b"-1\r\n\r\n" + HIDDEN,
+            id="a negative chunk",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked")
+            + b"10000000000000000\r\n\r\n"
+            + HIDDEN,
+            id="a chunk's size beyond 64 bits",
+        ),
+        pytest.param(
+            request("POST", QUERY, **GZIP, Transfer_Encoding="chunked") + b"2\r\nabc\r\n0\r\n\r\n" + HIDDEN,
+            id="a chunk longer than it says",
+        ),
+    ],
+)
+async def test_never_two_requests_from_one(wire: Wire, octets: bytes) -> None:
+    """The ambiguous message is answered at most once, and what hides in it never."""
+    answers = await wire.say(octets + LAST, patience=3)
+    assert [answer for answer in answers if answer.status == 200] == []
+    assert len(answers) == 1
+    assert is_refusal(answers[0], 400, "DD-912")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\nHost: a\r\n\r\n",
+        b"GET /healthz\r\n\r\n",
+        b"GET /heal thz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"BREW /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: a\x00b\r\n\r\n",
+        b"CONNECT hocba.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /\xc4\x91 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_told_so_and_closed(wire: Wire, octets: bytes) -> None:
+    (answer,) = await wire.say(octets, patience=3)
+    assert is_refusal(answer, 400, "DD-912")
+
+
+async def test_a_head_that_never_ends_is_given_up_at_its_limit(wire: Wire) -> None:
+    part = b"X-Filler: " + b"a" * 1000 + b"\r\n"
+    (answer,) = await wire.say(b"GET /healthz HTTP/1.1\r\n", *[part] * 20, pause=0.005)
+    assert is_refusal(answer, 431, "DD-911")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        request(X_Filler="a" * HEAD_BYTES, Connection="close"),
+        request("GET", "/healthz?" + "a" * HEAD_BYTES, Connection="close"),
+        request("GET", "/" + "a" * HEAD_BYTES, Connection="close"),
+    ],
+    ids=["headers", "query", "path"],
+)
+async def test_a_large_head_in_one_piece_is_refused_too(wire: Wire, octets: bytes) -> None:
+    (answer,) = await wire.say(octets)
+    assert is_refusal(answer, 431, "DD-911")
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ([b""], "DD-910"),
+        ([b"GET /healthz HT"], "DD-910"),
+        ([b"GET /healthz HTTP/1.1\r\n", b"Host: a\r\n", b"A: b\r\n", b"A: b\r\n", b"A: b\r\n"], "DD-910"),
+        (
+            [request("POST", "/api/v1/sessions", Content_Type="application/json", Content_Length="50"), b"{"],
+            "DD-910",
+        ),
+        (
+            [
+                request(
+                    "POST", "/api/v1/sessions", Content_Type="application/json", Transfer_Encoding="chunked"
+                ),
+                *[b"1\r\n{\r\n"] * 8,
+            ],
+            "DD-910",
+        ),
+    ],
+    ids=["silence", "half a line", "a header now and then", "half a body", "a byte now and then"],
+)
+async def test_who_sends_slowly_is_not_waited_for(wire: Wire, parts: list[bytes], code: str) -> None:
+    (answer,) = await wire.say(*parts, pause=0.3)
+    assert is_refusal(answer, 408, code)
+
+
+async def test_a_connection_at_rest_is_closed(wire: Wire) -> None:
+    (answer,) = await wire.say(request(), patience=5)
+    assert answer.status == 200
+
+
+async def test_a_body_nobody_reads_does_not_hold_the_connection(wire: Wire) -> None:
+    """The answer is given at once; a sender who drips on after it is closed out all the same."""
+    started = asyncio.get_running_loop().time()
+    head = request("POST", "/api/v1/packages", **GZIP, Content_Length="1000")
+    (answer,) = await wire.say(head, *[b"a"] * 3, pause=0.2, patience=15)
+    assert (answer.status, answer.body["code"]) == (401, "QH-001")
+    assert asyncio.get_running_loop().time() - started < 12
+
+
+@pytest.mark.parametrize("path", ["/api/v1/sessions", "/oauth2/token", "/api/v1/nothing"])
+async def test_a_declared_size_over_the_limit_is_refused_before_it_is_sent(wire: Wire, path: str) -> None:
+    """Only packages may be as large as a package."""
+    octets = request("POST", path, Content_Type="application/json", Content_Length=str(2 << 20))
+    (answer,) = await wire.say(octets)
+    assert is_refusal(answer, 413, "DD-001")
+    assert answer.body["facts"] == {"limit": 1 << 20}
+
+
+async def test_chunks_are_counted_as_they_come(wire: Wire) -> None:
+    head = request("POST", "/api/v1/sessions", Content_Type="application/json", Transfer_Encoding="chunked")
+    chunk = b"20000\r\n" + b" " * 0x20000 + b"\r\n"
+    (answer,) = await wire.say(head, *[chunk] * 9)
+    assert is_refusal(answer, 413, "DD-001")
+
+
+async def test_a_body_shorter_than_declared_is_no_request(wire: Wire) -> None:
+    """The sender leaves in the middle: nothing is answered, and the server goes on."""
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    writer.write(
+        request("POST", "/api/v1/sessions", Content_Type="application/json", Content_Length="50") + b"{"
+    )
+    await writer.drain()
+    writer.close()
+    (answer,) = await wire.say(LAST)
+    assert answer.status == 200
+
+
+async def test_what_follows_the_declared_length_is_no_part_of_the_body(wire: Wire) -> None:
+    body = b'{"username": "a", "password": "b"}'
+    octets = request(
+        "POST", "/api/v1/sessions", body, Content_Type="application/json", Content_Length=str(len(body))
+    )
+    answers = await wire.say(octets + b"more of it\r\n\r\n", patience=4)
+    assert [answer.status for answer in answers][:1] != [200]
+    assert len([answer for answer in answers if answer.status == 401]) <= 1
+    assert all(answer.status in {400, 401} for answer in answers)
+
+
+async def test_an_expectation_is_met_only_where_the_body_is_wanted(wire: Wire) -> None:
+    octets = request("POST", "/api/v1/packages", **GZIP, Content_Length="1000", Expect="100-continue")
+    (answer,) = await wire.say(octets, patience=8)
+    assert (answer.status, answer.body["code"]) == (401, "QH-001")
+
+
+async def test_an_upgrade_is_not_taken(wire: Wire) -> None:
+    for upgrade in ("websocket", "h2c"):
+        answers = await wire.say(request(Connection="Upgrade", Upgrade=upgrade), patience=3)
+        assert [answer.status for answer in answers] == [200]
+
+
+async def test_too_many_connections_are_turned_away_with_a_problem(wire: Wire) -> None:
+    waiting = [await asyncio.open_connection("127.0.0.1", wire.port) for _ in range(20)]
+    try:
+        (answer,) = await wire.say(patience=3)
+        assert is_refusal(answer, 503, "HT-011")
+        assert int(answer.headers["retry-after"]) > 0
+    finally:
+        for _, writer in waiting:
+            writer.close()
+    await asyncio.sleep(0.1)
+    (answer,) = await wire.say(LAST)
+    assert answer.status == 200
+
+
+async def test_nobody_chooses_the_address_they_are_counted_by(wire: Wire) -> None:
+    """No proxy is trusted by default: what X-Forwarded-For says is nobody's address."""
+    left = []
+    for forwarded in ("203.0.113.1", "203.0.113.2"):
+        (answer,) = await wire.say(
+            request("GET", "/api/v1/formats", X_Forwarded_For=forwarded, Connection="close")
+        )
+        left.append(int(answer.headers["ratelimit-remaining"]))
+    assert left[1] < 199
+
+
+async def test_method_override_headers_override_nothing(wire: Wire) -> None:
+    for name in ("X_HTTP_Method_Override", "X_HTTP_Method", "X_Method_Override"):
+        (answer,) = await wire.say(request(**{name: "DELETE"}, Connection="close"))
+        assert (answer.status, answer.body) == (200, {"status": "ok"})
+
+
+async def test_a_package_of_true_gzip_is_read_whole_before_anything_else(wire: Wire) -> None:
+    """The raw route answers one request per message, whatever stands in its body."""
+    body = gzip.compress(HIDDEN * 3) + HIDDEN
+    octets = request("POST", QUERY, body, **GZIP, Content_Length=str(len(body)))
+    answers = await wire.say(octets + LAST, patience=3)
+    assert [answer.status for answer in answers] == [401, 200]
+    assert re.fullmatch(r"[0-9a-f]{16}", answers[0].headers["x-request-id"])
