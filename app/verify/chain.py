@@ -92,7 +92,7 @@ def build_path(
     return known if known is not None else _build_path(leaf, intermediates, trust, policy, at)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _path_of_day(
     leaf: x509.Certificate,
     intermediates: tuple[x509.Certificate, ...],

@@ -17,6 +17,7 @@ from lxml import etree
 
 from app.findings import Finding
 from app.verify.place import SignaturePlace
+from app.verify.policy import SignatureLimits
 from app.verify.structure import DS11, SignatureForm, ds, read_base64
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -38,7 +39,7 @@ class CarriedCertificate:
     fingerprint: str
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def read_certificate(text: str) -> CarriedCertificate | None:
     """Read a certificate from base64 DER; None where it is none. Cached: a school signs all with one."""
     try:
@@ -66,17 +67,23 @@ def read_certificate(text: str) -> CarriedCertificate | None:
 
 
 def read_key_info(
-    form: SignatureForm, limit: int, place: SignaturePlace
+    form: SignatureForm, limits: SignatureLimits, place: SignaturePlace
 ) -> tuple[CarriedCertificate, ...] | Finding:
     """Give the certificates of a signature, in document order, each once.
 
-    Refuses: none there (KS-019), one that cannot be read (KS-020), too many (KS-003).
+    Refuses: none there (KS-019), one that cannot be read (KS-020), too many or too long (KS-003).
     """
     elements = [] if form.key_info is None else list(form.key_info.iter(ds("X509Certificate")))
     if not elements:
         return place.finding("KS-019", form.key_info)
-    if len(elements) > limit:
-        return place.finding("KS-003", elements[0], what="certificates", count=len(elements), limit=limit)
+    longest = max(len(element.text or "") for element in elements)
+    counts = (
+        ("certificates", len(elements), limits.certificates),
+        ("certificate_characters", longest, limits.certificate_characters),
+    )
+    for what, count, limit in counts:
+        if count > limit:
+            return place.finding("KS-003", form.key_info, what=what, count=count, limit=limit)
     found: dict[str, CarriedCertificate] = {}
     for element in elements:
         carried = read_certificate(element.text or "")

@@ -60,6 +60,7 @@ class SignatureLimits:
         references: of one signature.
         objects: of one signature.
         certificates: in one KeyInfo.
+        certificate_characters: of one certificate's Base64.
         signature_elements: elements inside one signature.
         attributes: attributes and namespace declarations of one transcript together.
         namespace_declarations: of one transcript.
@@ -71,6 +72,7 @@ class SignatureLimits:
     references: int
     objects: int
     certificates: int
+    certificate_characters: int
     signature_elements: int
     attributes: int
     namespace_declarations: int

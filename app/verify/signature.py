@@ -128,7 +128,7 @@ def _accept(
     findings: list[Finding] = []
     canonical_form = _read_canonicalization(form, policy, place)
     method = read_method(form, policy, place)
-    certificates = read_key_info(form, policy.limits.certificates, place)
+    certificates = read_key_info(form, policy.limits, place)
     findings.extend(item for item in (canonical_form, method, certificates) if isinstance(item, Finding))
     references: list[ResolvedReference] = []
     for resolved in resolve(form, targets, policy, place):

@@ -5,7 +5,6 @@ XMLDSig 1.1 (W3C REC 2013-04-11), section 4. Nothing is trusted here; nothing un
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final, cast
 
 import pybase64
@@ -18,8 +17,6 @@ from app.verify.place import SignaturePlace
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 DS11: Final = "http://www.w3.org/2009/xmldsig11#"
 DSMORE: Final = "http://www.w3.org/2007/05/xmldsig-more#"
-
-_SHORT: Final = {DS: "", DS11: "dsig11:", DSMORE: "pss:", EXCLUSIVE_NAMESPACE: "ec:"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,21 @@ _FORMS: Final = {
         r"(X509Certificate |X509SubjectName |X509IssuerSerial |X509SKI |X509CRL |dsig11:X509Digest )+"
     ),
     "X509Certificate": _form(r""),
+}
+
+
+# Elements of the open places, and those that belong nowhere but are sent.
+_OTHERS: Final = {
+    DS: "Object KeyValue HMACOutputLength X509SubjectName X509IssuerSerial X509SKI X509CRL Manifest"
+    " RetrievalMethod PGPData SPKIData MgmtData SignatureProperties",
+    DS11: "dsig11:DEREncodedKeyValue dsig11:X509Digest",
+    DSMORE: "pss:RSAPSSParams",
+    EXCLUSIVE_NAMESPACE: "ec:InclusiveNamespaces",
+}
+_SHORT: Final = {f"{{{DS}}}{name}": name for name in _FORMS} | {
+    f"{{{namespace}}}{name.rpartition(':')[2]}": name
+    for namespace, names in _OTHERS.items()
+    for name in names.split()
 }
 
 
@@ -183,12 +195,9 @@ def _expected(name: str) -> str:
     return " ".join(part for part in (attributes, children) if part) or "text()"
 
 
-@lru_cache(maxsize=1024)
 def _short(tag: str) -> str:
     """Name an element: XMLDSig's own names bare, its companions' with a prefix, others in full.
 
     There are elements only: comments and the like were refused with the whole transcript.
     """
-    namespace, _, local = tag.rpartition("}")
-    short = _SHORT.get(namespace[1:])
-    return f"{namespace or '{'}}}{local}" if short is None else short + local
+    return _SHORT.get(tag) or (tag if tag.startswith("{") else f"{{}}{tag}")

@@ -118,6 +118,17 @@ def test_certificates_are_bounded() -> None:
     assert (finding.code, finding.facts["what"]) == ("KS-003", "certificates")
 
 
+def test_a_certificates_length_is_bounded() -> None:
+    seal = infrastructure().seal
+    padding = " " * ACCEPTANCE.limits.certificate_characters
+
+    (finding,) = check(
+        signed(seal, Template(key_info=certificate_of(seal).replace("MII", f"{padding}MII", 1)))
+    ).findings
+
+    assert (finding.code, finding.facts["what"]) == ("KS-003", "certificate_characters")
+
+
 def test_a_certificate_repeated_is_one_certificate() -> None:
     seal = infrastructure().seal
 

@@ -30,6 +30,13 @@ def move_up(name: str) -> Mutation:
     return mutate
 
 
+def rename(name: str, tag: str) -> Mutation:
+    def mutate(root: etree._Element) -> None:
+        find(root, name).tag = tag
+
+    return mutate
+
+
 def add(parent: str, child: str) -> Mutation:
     def mutate(root: etree._Element) -> None:
         find(root, parent).append(etree.fromstring(child))
@@ -64,6 +71,7 @@ def text(name: str, value: str) -> Mutation:
         move_up("DigestValue"),
         add("Signature", f'<SignedInfo xmlns="{DS}"/>'),
         add("Signature", '<SignedInfo xmlns="urn:x"/>'),
+        rename("SignatureValue", "{urn:x}SignatureValue"),
         add("Signature", '<Object xmlns=""/>'),
         add("SignedInfo", f'<Object xmlns="{DS}"/>'),
         add("Reference", f'<DigestValue xmlns="{DS}">AAAA</DigestValue>'),
@@ -79,6 +87,14 @@ def text(name: str, value: str) -> Mutation:
 )
 def test_anything_but_the_exact_form_is_refused(mutate: Mutation) -> None:
     assert refused(mutate) == ["KS-001"]
+
+
+@pytest.mark.parametrize("name", ["SignedInfo", "SignatureValue", "Reference", "KeyInfo"])
+def test_an_element_without_a_namespace_is_not_one_of_xmldsig(name: str) -> None:
+    root = signed(infrastructure().seal)
+    rename(name, name)(root)
+
+    assert codes(check(root)) == ["KS-001"]
 
 
 def test_what_stands_in_the_signatures_place_is_a_signature() -> None:
