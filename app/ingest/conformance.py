@@ -68,12 +68,18 @@ class NonconformantTranscript:
 
 
 def check_item(
-    piece: TranscriptPiece, profile: FormatProfile, envelope: Envelope, limits: Limits
+    piece: TranscriptPiece,
+    profile: FormatProfile,
+    envelope: Envelope,
+    limits: Limits,
+    *,
+    is_explained: bool = True,
 ) -> ConformantTranscript | NonconformantTranscript:
     """Judge one transcript of a package.
 
     Steps, each only if the one before it held: size, parse, cost, schema, rules. Findings beyond the first
-    fifty are counted, not listed (``DD-076``).
+    fifty are counted, not listed (``DD-076``). Explaining what the schema refuses takes some fifty times as
+    long as accepting it: whoever judges very many refused ones may have the later ones told more briefly.
     """
     place = piece.place
     xml = piece.standing_alone()
@@ -82,7 +88,7 @@ def check_item(
         return NonconformantTranscript(
             position=place.position, place=place, xml=xml, record_id=None, findings=(root,)
         )
-    malformed = _form(xml, root, place, profile, limits)
+    malformed = _form(xml, root, place, profile, limits, is_explained=is_explained)
     findings = malformed or profile.rules(root, envelope, place)
     if has_errors(findings):
         return NonconformantTranscript(
@@ -119,7 +125,13 @@ def _parse(xml: bytes, place: Place, limits: Limits) -> etree._Element | Finding
 
 
 def _form(
-    xml: bytes, root: etree._Element, place: Place, profile: FormatProfile, limits: Limits
+    xml: bytes,
+    root: etree._Element,
+    place: Place,
+    profile: FormatProfile,
+    limits: Limits,
+    *,
+    is_explained: bool,
 ) -> tuple[Finding, ...]:
     """Give every reason for which the form alone refuses the transcript."""
     costly = cost_findings(xml, root, place, limits)
@@ -129,7 +141,7 @@ def _form(
     if root.tag != expected:
         name, namespace = profile.transcript_name, profile.namespace
         return (finding("DD-074", xpath=place.xpath, line=place.line, name=name, expected=namespace),)
-    return violations(root, profile, place)
+    return violations(root, profile, place, is_explained=is_explained)
 
 
 def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits) -> tuple[Finding, ...]:

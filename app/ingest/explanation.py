@@ -46,7 +46,7 @@ _loaded = threading.local()
 
 
 def explain(element: etree._Element, profile: FormatProfile, place: Place, most: int) -> tuple[Finding, ...]:
-    """Give the findings of a header or transcript that the schema refused, at most so many, in document order.
+    """Give what the schema refused in a header or transcript, at most so many findings, in document order.
 
     A value is told once, however many rules it breaks, and shown only where the profile says it may be.
     """
@@ -76,7 +76,7 @@ def _explain_error(
     rule = error.validator
     if isinstance(error, XMLSchemaChildrenValidationError):
         for index, (name, item) in enumerate(child_findings(error, at, place)):
-            yield (name if index else _ORDER), item
+            yield (f"{name} {item.xpath}" if index else _ORDER), item
     elif isinstance(rule, XsdAttributeGroup):
         yield from _attribute_findings(rule, at, place)
     elif isinstance(rule, XsdGroup):

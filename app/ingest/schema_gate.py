@@ -18,7 +18,7 @@ from app.ingest.gate_log import findings_of_log
 
 # Twice what a person reads: enough to say how many more there are at least.
 MOST_FINDINGS: Final = 100
-# Beyond this size the explaining reader costs more than its words are worth; no real transcript comes near it.
+# Beyond this size the explaining reader costs more than it tells; no real transcript comes near.
 _EXPLAINED_ELEMENTS: Final = 2500
 
 _compiled = threading.local()

@@ -2,6 +2,7 @@ import threading
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from time import process_time
 from uuid import UUID
 
 import pytest
@@ -217,11 +218,38 @@ def test_what_is_just_within_the_limits_conforms() -> None:
 
 def test_a_large_refused_transcript_is_told_from_the_gate_s_own_log() -> None:
     added = "<ds:Object>" + "<a/>" * 6000 + "</ds:Object>"
-    judged = judge(changed("03", ((OBJECT, OBJECT + added), ("<CapHoc>03", "<CapHoc>3"))))
+    faults = (("<CapHoc>03", "<CapHoc>3"), ("<ds:DigestMethod ", "<ds:DigestMethod la='1' "))
+    judged = judge(changed("03", ((OBJECT, OBJECT + added), *faults)))
     assert isinstance(judged, NonconformantTranscript)
-    (finding,) = judged.findings
-    assert finding.code == "DD-073"
-    assert finding.line is not None
+    assert [(finding.code, finding.xpath) for finding in judged.findings] == [
+        ("MA-001", "/GoiHocBa/HocBa[3]/NoiDung/CapHoc"),
+        ("DD-073", "/GoiHocBa/HocBa[3]/DanhSachChuKy/ChuKy/Signature/SignedInfo/Reference/DigestMethod"),
+    ]
+    assert all(finding.line is not None and finding.message_vi for finding in judged.findings)
+
+
+SCHEMA_CASES = [name for name, case in CASES["refused"].items() if "DD-060" <= case["code"] <= "DD-073"]
+
+
+@pytest.mark.parametrize("case", SCHEMA_CASES)
+def test_told_briefly_the_place_is_the_same_or_beside_it(case: str) -> None:
+    fault = CASES["refused"][case]
+    xml = transcripts.package([*OTHERS, changed(fault["level"], fault["changes"])])
+    opened = split(xml, PROFILE, LIMITS)
+    assert isinstance(opened, OpenedPackage)
+    judged = check_item(opened.pieces[2], PROFILE, opened.envelope, LIMITS, is_explained=False)
+    assert isinstance(judged, NonconformantTranscript)
+    at = judged.findings[0].xpath or ""
+    assert ("/GoiHocBa/HocBa[3]" + fault["at"]).startswith(at.rpartition("/")[0])
+
+
+def test_thousands_of_faults_are_told_in_reasonable_time() -> None:
+    item = changed("03", (("<HocTap>", "<La/>" * 2000 + "<HocTap>"),))
+    began = process_time()
+    judged = judge(item)
+    assert process_time() - began < 5
+    assert isinstance(judged, NonconformantTranscript)
+    assert judged.findings[-1].facts == {"listed": 50, "left_out": 50}
 
 
 def test_each_thread_has_a_gate_of_its_own() -> None:
