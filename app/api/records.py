@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
@@ -16,6 +16,8 @@ from app.errors import DomainError
 from app.ids import hex32
 from app.ingest.answers import record_receipt
 from app.ingest.package import school_year_of
+from app.recalls.life import RecallState
+from app.recalls.register import RecallOfRecord, recalls_of_record
 from app.records import (
     EventView,
     RecordEventKind,
@@ -70,7 +72,8 @@ class RecordHead(BaseModel):
     """A record without what only its document tells; no sensitive field is here."""
 
     record_id: str
-    school_code: str
+    school_code: str = Field(description="Trường phát hành / the issuing school")
+    managed_by: str = Field(description="Trường đang quản lý / the school that manages it now")
     school_year: str
     level: str
     grade: int
@@ -81,6 +84,7 @@ class RecordHead(BaseModel):
     is_completed: bool
     is_digitised: bool
     replaces: str | None
+    replaced_by: str | None
     issued_on: date
     received_at: datetime
     package_id: str
@@ -92,11 +96,12 @@ class RecordHead(BaseModel):
     policy_version: str
 
     @classmethod
-    def of(cls, view: RecordView, status: RecordStatus) -> Self:
+    def of(cls, view: RecordView, status: RecordStatus, events: Sequence[EventView]) -> Self:
         """Write a record's head out."""
         return cls(
             record_id=hex32(view.record_id),
             school_code=view.school_code,
+            managed_by=_last(events, RecordEventKind.CUSTODY_TRANSFERRED, "to_school") or view.school_code,
             school_year=school_year_of(view.school_year),
             level=view.level,
             grade=view.grade,
@@ -107,6 +112,7 @@ class RecordHead(BaseModel):
             is_completed=view.is_completed,
             is_digitised=view.is_digitised,
             replaces=None if view.replaces is None else hex32(view.replaces),
+            replaced_by=_last(events, RecordEventKind.REPLACED, "by"),
             issued_on=view.issued_on,
             received_at=view.received_at,
             package_id=hex32(view.package_id),
@@ -119,10 +125,35 @@ class RecordHead(BaseModel):
         )
 
 
+def _last(events: Sequence[EventView], kind: RecordEventKind, fact: str) -> str | None:
+    """Give a fact of the latest event of a kind, if there is one."""
+    return next((event.facts[fact] for event in reversed(events) if event.kind is kind), None)
+
+
+class RecallLine(BaseModel):
+    """Một yêu cầu thu hồi học bạ này / a request for this record's recall."""
+
+    recall_id: str
+    status: RecallState
+    reason_code: str
+    requested_at: datetime
+
+    @classmethod
+    def of(cls, request: RecallOfRecord) -> Self:
+        """Write a request out."""
+        return cls(
+            recall_id=hex32(request.recall_id),
+            status=request.state,
+            reason_code=request.reason_code,
+            requested_at=request.requested_at,
+        )
+
+
 class RecordOut(RecordHead):
     """A record with its history and its signatures."""
 
     events: list[EventOut]
+    recalls: list[RecallLine]
     signatures: list[SignatureOut]
 
 
@@ -159,7 +190,7 @@ async def _head(
 ) -> tuple[RecordHead, Sequence[EventView]]:
     events = await events_of(connection, view)
     status = status_of([(event.kind, event.at) for event in events], as_of=now)
-    return RecordHead.of(view, status or RecordStatus.ISSUED), events
+    return RecordHead.of(view, status or RecordStatus.ISSUED, events), events
 
 
 @router.get("/records/{record_id}", summary="Một học bạ / One record")
@@ -170,6 +201,7 @@ async def read(connection: Connection, service: Service, actor: Reader, record_i
     return RecordOut(
         **head.model_dump(),
         events=[EventOut.of(event) for event in events],
+        recalls=[RecallLine.of(made) for made in await recalls_of_record(connection, view.record_id)],
         signatures=[SignatureOut.of(signature) for signature in await signatures_of(connection, view)],
     )
 

@@ -15,7 +15,7 @@ from app.approvals import Request, require_competence, require_reason
 from app.audit import AuditTag, record_act
 from app.db import database_now, move
 from app.errors import DomainError
-from app.ids import hex32, listed, uuid7
+from app.ids import hex32, listed
 from app.keys import KeyRing
 from app.organisations.tree import organisation_by_id
 from app.recalls.life import RECALL_LIFECYCLE, RecallEventKind, RecallState
@@ -118,7 +118,7 @@ async def settle(
         await _recall_all(connection, found, record_ids, statement, keys=keys, actor=actor)
     await append_event(
         connection, found.id, RecallEventKind(target),
-        at=at, now=now, actor=actor, reason=reason,
+        at=at, actor=actor, reason=reason,
         facts={"decided_by": decided_by, "statement": sign_statement(keys, statement, record_ids)},
     )  # fmt: skip
     await record_act(
@@ -187,7 +187,6 @@ async def append_event(
     kind: RecallEventKind,
     *,
     at: datetime,
-    now: datetime,
     actor: Actor,
     reason: str | None = None,
     facts: Mapping[str, str] | None = None,
@@ -195,7 +194,6 @@ async def append_event(
     """Write into a request's history what happened to it."""
     await connection.execute(
         insert(recall_event).values(
-            id=uuid7(now),
             recall_id=recall_id,
             kind=kind,
             at=at,

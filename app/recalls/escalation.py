@@ -118,7 +118,7 @@ async def _note(
     now: datetime,
 ) -> None:
     actor = System()
-    await append_event(connection, row.id, kind, at=now, now=now, actor=actor)
+    await append_event(connection, row.id, kind, at=now, actor=actor)
     await record_act(
         connection,
         now=now,

@@ -124,9 +124,7 @@ async def records_of(connection: AsyncConnection, recall_ids: Collection[UUID]) 
 async def history(connection: AsyncConnection, recall_id: UUID) -> Sequence[RecallLine]:
     """Give what happened to a request, oldest first."""
     rows = await connection.execute(
-        select(recall_event)
-        .where(recall_event.c.recall_id == recall_id)
-        .order_by(recall_event.c.at, recall_event.c.id)
+        select(recall_event).where(recall_event.c.recall_id == recall_id).order_by(recall_event.c.id)
     )
     return [
         RecallLine(

@@ -74,9 +74,7 @@ async def request_recall(
         )
     )
     await _insert_items(connection, recall_id, records)
-    await append_event(
-        connection, recall_id, RecallEventKind.REQUESTED, at=at, now=now, actor=actor, reason=reason
-    )
+    await append_event(connection, recall_id, RecallEventKind.REQUESTED, at=at, actor=actor, reason=reason)
     await record_act(
         connection,
         now=now,
@@ -142,7 +140,7 @@ async def withdraw(
         raise DomainError("QH-066", state=found.state, action="withdraw")
     await move_recall(connection, recall_id, RecallState.WITHDRAWN)
     at: datetime = (await connection.execute(select(database_now()))).scalar_one()
-    await append_event(connection, recall_id, RecallEventKind.WITHDRAWN, at=at, now=now, actor=actor)
+    await append_event(connection, recall_id, RecallEventKind.WITHDRAWN, at=at, actor=actor)
     await record_act(
         connection,
         now=now,

@@ -1,10 +1,12 @@
 """Rows of this room: recall requests, the records each concerns, and what has happened to each request."""
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     SmallInteger,
@@ -54,7 +56,7 @@ recall_item = Table(
 recall_event = Table(
     "recall_event",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("recall_id", Uuid, ForeignKey("recall.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),

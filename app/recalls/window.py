@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.deadlines.book import load_calendar
 from app.deadlines.calendar import Calendar
-from app.deadlines.rules import lock_at, obligation_of, timeliness
+from app.deadlines.extensions import extensions_of
+from app.deadlines.rules import Extension, lock_of, obligation_met, timeliness
 from app.errors import DomainError
 from app.ids import listed
 from app.organisations.tables import organisation
@@ -27,9 +28,12 @@ async def course_for(
     policies = await policies_at(connection, at)
     provinces = await _provinces(connection, {s for r in records for s in (r.issuer_id, r.manager_id)})
     calendars = {province: await load_calendar(connection, province) for province in set(provinces.values())}
+    extensions = {
+        issuer: await extensions_of(connection, issuer) for issuer in {r.issuer_id for r in records}
+    }
     courses = {
         held.record_id: course_of(
-            window_of(held, calendars[provinces[held.issuer_id]], at=at),
+            window_of(held, calendars[provinces[held.issuer_id]], extensions[held.issuer_id], at=at),
             policies,
             province=provinces[held.manager_id],
             level=held.level,
@@ -43,21 +47,13 @@ async def course_for(
     return joint_course(courses.values())
 
 
-def window_of(held: ManagedRecord, calendar: Calendar, *, at: datetime) -> LegalWindow:
-    """Say where the calendar stands for a record at a moment."""
-    obligation = obligation_of(
-        school_year=held.school_year,
-        level=held.level,
-        grade=held.grade,
-        is_completed=held.is_completed,
-        is_digitised=held.is_digitised,
-        received_at=held.received_at,
-        calendar=calendar,
-    )
-    final = timeliness(held.received_at, obligation, calendar).final
-    return LegalWindow(
-        is_locked=at >= lock_at(obligation, held.received_at, calendar), is_final=at >= final.cut_off
-    )
+def window_of(
+    held: ManagedRecord, calendar: Calendar, extensions: Sequence[Extension] = (), *, at: datetime
+) -> LegalWindow:
+    """Say where the calendar, and what its issuer was granted, stand for a record at a moment."""
+    locked_at = lock_of(held, calendar, extensions)
+    final = timeliness(held.received_at, obligation_met(held, calendar), calendar).final
+    return LegalWindow(is_locked=at >= locked_at, is_final=at >= max(locked_at, final.cut_off))
 
 
 async def _provinces(connection: AsyncConnection, school_ids: set[int]) -> Mapping[int, str]:

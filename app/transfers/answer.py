@@ -52,7 +52,7 @@ async def answer_transfer(
     await hold_records(connection, record_ids)
     at: datetime = (await connection.execute(select(database_now()))).scalar_one()
     await _move(connection, found, target)
-    await append_event(connection, found.id, found.state, target, at=at, now=now, actor=actor, reason=text)
+    await append_event(connection, found.id, found.state, target, at=at, actor=actor, reason=text)
     if target is TransferState.ACCEPTED:
         await _hand_over(connection, found, at=at, actor=actor)
     await record_act(

@@ -115,7 +115,7 @@ async def history(connection: AsyncConnection, transfer_id: UUID) -> Sequence[Tr
     rows = await connection.execute(
         select(transfer_event)
         .where(transfer_event.c.transfer_id == transfer_id)
-        .order_by(transfer_event.c.at, transfer_event.c.id)
+        .order_by(transfer_event.c.id)
     )
     return [
         TransferLine(

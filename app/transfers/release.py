@@ -131,7 +131,7 @@ async def _insert(
     open_already = {held.record_id for held in records} - set(taken.scalars())
     if open_already:
         raise DomainError("TR-061", records=listed(open_already), count=len(open_already))
-    await append_event(connection, transfer_id, None, state, at=at, now=now, actor=actor)
+    await append_event(connection, transfer_id, None, state, at=at, actor=actor)
     return transfer_id
 
 
@@ -142,14 +142,12 @@ async def append_event(
     target: TransferState,
     *,
     at: datetime,
-    now: datetime,
     actor: Actor,
     reason: str | None = None,
 ) -> None:
     """Write into a transfer's history what happened to it."""
     await connection.execute(
         insert(transfer_event).values(
-            id=uuid7(now),
             transfer_id=transfer_id,
             source=source,
             target=target,

@@ -3,11 +3,13 @@
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     SmallInteger,
@@ -64,7 +66,7 @@ transfer_item = Table(
 transfer_event = Table(
     "transfer_event",
     metadata,
-    Column("id", Uuid, primary_key=True),
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("transfer_id", Uuid, ForeignKey("transfer.id"), nullable=False),
     Column("source", Text),
     Column("target", Text, nullable=False),

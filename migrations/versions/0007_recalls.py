@@ -66,7 +66,7 @@ def upgrade() -> None:
         "CREATE UNIQUE INDEX uq_recall_item_open ON recall_item (record_id) WHERE state = 'requested'",
         """
         CREATE TABLE recall_event (
-            id UUID NOT NULL,
+            id BIGINT GENERATED ALWAYS AS IDENTITY,
             recall_id UUID NOT NULL,
             kind TEXT NOT NULL,
             at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,

@@ -63,7 +63,7 @@ def upgrade() -> None:
         "WHERE state IN ('released', 'consented')",
         """
         CREATE TABLE transfer_event (
-            id UUID NOT NULL,
+            id BIGINT GENERATED ALWAYS AS IDENTITY,
             transfer_id UUID NOT NULL,
             source TEXT,
             target TEXT NOT NULL,
