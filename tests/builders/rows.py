@@ -36,8 +36,14 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "item.state": "'held'",
     "organisation.kind": "'ministry'",
     "package_progress.state": "'received'",
+    "recall.state": "'requested'",
+    "recall_event.kind": "'requested'",
+    "recall_item.state": "'requested'",
     "receipt.kind": "'acceptance'",
     "record_event.kind": "'recorded'",
+    "transfer.state": "'released'",
+    "transfer.to_school_id": "2",
+    "transfer_item.state": "'released'",
 }
 
 

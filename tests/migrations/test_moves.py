@@ -18,9 +18,21 @@ from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE
 from app.lifecycle import Lifecycle
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
+from app.recalls.life import RECALL_LIFECYCLE
+from app.transfers.life import TRANSFER_LIFECYCLE
 from app.verify.certificates.standing import CERTIFICATE_LIFECYCLE
 from tests.builders.rows import insert_row
 
+# One row is all that a move needs: what it refers to is another test's affair.
+WITHOUT_REFERENCES = """
+    DO $$ DECLARE found record; BEGIN
+        FOR found IN
+            SELECT conrelid::regclass AS relation, conname FROM pg_constraint WHERE contype = 'f'
+        LOOP
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', found.relation, found.conname);
+        END LOOP;
+    END $$
+"""
 ANSWERED_AT = {"answered": "now()"}
 
 
@@ -43,6 +55,10 @@ LIVES = (
     Life(table="certificate", life=CERTIFICATE_LIFECYCLE),
     Life(table="extension", life=EXTENSION_LIFE),
     Life(table="exemption", life=EXEMPTION_LIFE),
+    Life(table="recall", life=RECALL_LIFECYCLE),
+    Life(table="recall_item", life=RECALL_LIFECYCLE),
+    Life(table="transfer", life=TRANSFER_LIFECYCLE),
+    Life(table="transfer_item", life=TRANSFER_LIFECYCLE),
 )
 PAIRS = [(life, *pair) for life in LIVES for pair in product(life.life.moves, repeat=2)]
 
@@ -56,7 +72,7 @@ async def owner(postgres: EmbeddedPostgres, template_database: str) -> AsyncIter
     await create_database(postgres.dsn("postgres"), "moves", template=template_database)
     engine = open_engine(postgres.sqlalchemy_url("moves"), pool_size=2, as_service=False)
     async with engine.begin() as connection:
-        await insert_row(connection, "organisation")
+        await connection.execute(text(WITHOUT_REFERENCES))
     yield engine
     await engine.dispose()
     await drop_database(postgres.dsn("postgres"), "moves")
@@ -87,6 +103,20 @@ async def test_a_state_moves_as_the_table_of_moves_says(
     may = source is target or life.life.may_become(source, target)
     done = await try_to(owner, life, source, statement, role=SERVICE_ROLE)
     assert done == ("00000" if may else "42501")
+
+
+async def test_every_table_with_a_state_is_looked_at(owner: AsyncEngine) -> None:
+    async with owner.connect() as connection:
+        guarded = await connection.execute(
+            text("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'moves' AND tgparentid = 0")
+        )
+        stateful = await connection.execute(
+            text(
+                "SELECT table_name FROM information_schema.columns JOIN pg_class ON relname = table_name "
+                "WHERE table_schema = 'public' AND column_name = 'state' AND NOT relispartition"
+            )
+        )
+        assert set(guarded.scalars()) == set(stateful.scalars()) == {life.table for life in LIVES}
 
 
 @pytest.mark.parametrize("life", LIVES, ids=name_of)
