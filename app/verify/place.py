@@ -6,6 +6,7 @@ from typing import cast
 from lxml import etree
 
 from app.findings import Finding, finding
+from app.formats.place import Place
 from app.formats.profile import SignatureSlot
 
 # Names and URIs come from the sender: what is repeated to them is cut here.
@@ -31,13 +32,11 @@ class SignaturePlace:
         return replace(finding(code, xpath=self._xpath(at), line=self._line(at)), facts=cut)
 
     def _xpath(self, element: etree._Element) -> str:
-        steps: list[str] = []
-        node: etree._Element | None = element
-        while node is not None and node is not self.slot.element:
-            twins = sum(1 for _ in node.itersiblings(node.tag, preceding=True))
-            steps.append(f"{etree.QName(node).localname}[{twins + 1}]")
-            node = node.getparent()
-        return "/".join([self.slot.xpath, *reversed(steps)])
+        """Give a path from the package's root, also for what stands outside the signature."""
+        depth = sum(1 for _ in self.slot.element.iterancestors())
+        transcript = self.slot.xpath.rsplit("/", depth)[0]
+        below = Place().xpath_of(element).split("/")[2:]
+        return "/".join([transcript, *below])
 
     def _line(self, element: etree._Element) -> int:
         # A tree that was built rather than read has no lines.

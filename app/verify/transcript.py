@@ -5,7 +5,8 @@ see differently, a second content element, and canonicalisation made to cost mor
 """
 
 from collections.abc import Iterator
-from typing import Protocol, cast
+from itertools import chain, islice
+from typing import Final, Protocol, cast
 
 from lxml import etree
 
@@ -14,6 +15,9 @@ from app.formats.profile import SignedLayout
 from app.verify.place import SignaturePlace
 from app.verify.policy import SignatureLimits
 from app.verify.structure import ds
+
+# Enough to act upon; a document that was made to hold thousands is not worth the time to tell them all.
+MAX_FINDINGS: Final = 50
 
 _ATTRIBUTES = etree.XPath("//@*")
 _IDENTIFIERS = etree.XPath(
@@ -46,7 +50,8 @@ def check_transcript(layout: SignedLayout, limits: SignatureLimits) -> tuple[Fin
     excess = _excess(layout, limits, place)
     if excess is not None:
         return (excess,)
-    return (*_hidden_nodes(layout, place), *_identifiers(layout, place), *_misplaced(layout, place))
+    findings = chain(_hidden_nodes(layout, place), _identifiers(layout, place), _misplaced(layout, place))
+    return tuple(islice(findings, MAX_FINDINGS))
 
 
 def identifiers_of(root: etree._Element) -> list[str]:

@@ -27,8 +27,27 @@ def test_a_finding_points_into_the_package_as_it_was_sent() -> None:
 
     found = place(root).finding("KS-002", root[0][1][0], element="DigestValue")
 
-    assert found.xpath == "/GoiHocBa/HocBa[3]/Signature/Reference[2]/DigestValue[1]"
+    assert found.xpath == "/GoiHocBa/HocBa[3]/Signature/Reference[2]/DigestValue"
     assert found.line == 904
+
+
+def test_a_finding_outside_the_signature_points_there() -> None:
+    root = etree.fromstring(
+        b"<HocBa><NoiDung/><DanhSachChuKy><ChuKy><Signature/></ChuKy></DanhSachChuKy></HocBa>"
+    )
+    slot = SignatureSlot(
+        position=1,
+        role=SignerRole.SCHOOL,
+        element=root[1][0][0],
+        xpath="/GoiHocBa/HocBa[7]/DanhSachChuKy/ChuKy/Signature",
+        line=1,
+    )
+
+    found = [
+        SignaturePlace(slot).finding("KS-007", element, element="x").xpath for element in (root, root[0])
+    ]
+
+    assert found == ["/GoiHocBa/HocBa[7]", "/GoiHocBa/HocBa[7]/NoiDung"]
 
 
 def test_a_finding_without_an_element_points_at_the_signature() -> None:

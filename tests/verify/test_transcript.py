@@ -8,7 +8,7 @@ from lxml import etree
 
 from app.verify.policy import ACCEPTANCE
 from app.verify.signature import check_signatures
-from app.verify.transcript import check_transcript
+from app.verify.transcript import MAX_FINDINGS, check_transcript
 from tests.builders.pki import infrastructure
 from tests.builders.xmldsig import (
     CONTENT_ID,
@@ -206,3 +206,13 @@ def test_signatures_are_bounded() -> None:
     (finding,) = check_transcript(many, ACCEPTANCE.limits)
 
     assert (finding.code, finding.facts["what"]) == ("KS-003", "signatures")
+
+
+def test_of_very_many_reasons_enough_are_told() -> None:
+    root = genuine()
+    for number, element in enumerate(root[0].iter(etree.Element)):
+        element.set("ID" if number else "id", CONTENT_ID)
+
+    found = check(reread(root))
+
+    assert codes(found) == ["KS-006"] * MAX_FINDINGS
