@@ -1,11 +1,15 @@
+import re
 import threading
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
 from uuid import UUID
+from xml.sax.saxutils import escape
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from app.findings import CATALOGUE, Finding, Severity
@@ -17,6 +21,25 @@ from tests.builders import transcripts
 
 PROFILE = HocBaProfile()
 LIMITS = Limits()
+TEXTS = [
+    "",
+    " ",
+    "0",
+    "00",
+    "13",
+    "32/13/2020",
+    "2026-02-30",
+    "0000-01-01",
+    "true",
+    "M",
+    "10.1",
+    "C",
+    "\u202e",
+    "-1",
+]
+XML_CHARACTERS = st.characters(
+    codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"
+)
 OTHERS = [transcripts.transcript("02", number=8), transcripts.transcript("04", number=9)]
 Changes = tuple[tuple[str, str], ...]
 CASES = tomllib.loads(Path(__file__).with_name("transcript_cases.toml").read_text("utf-8"))
@@ -291,3 +314,52 @@ def test_the_look_up_code_of_a_refused_transcript_is_told_where_it_can_be_read()
     judged = judge(changed("03", (("<MaTraCuu>0", "<MaTraCuu>x"),)))
     assert isinstance(judged, NonconformantTranscript)
     assert judged.record_id is None
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_whatever_a_transcript_holds_it_is_judged_and_nothing_is_raised(data: st.DataObject) -> None:
+    """Texts, attributes and tags exchanged at random: a judgement each time, with texts that can be shown."""
+    item = data.draw(st.sampled_from([transcripts.transcript(level) for level in ("02", "03", "04", "05")]))
+    parts = re.split(r"(>[^<]+<|\"[^\"]*\"|<[A-Za-z]+>)", item)
+    places = [index for index in range(1, len(parts), 2) if "urn:" not in parts[index]]
+    for place in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=4)):
+        if parts[place].startswith(">"):
+            text = data.draw(st.sampled_from(TEXTS) | st.text(XML_CHARACTERS, max_size=20))
+            parts[place] = ">" + escape(text) + "<"
+        else:
+            parts[place] = parts[data.draw(st.sampled_from(places))]
+    opened = split(transcripts.package(["".join(parts)]), PROFILE, LIMITS)
+    if isinstance(opened, OpenedPackage):
+        for piece in opened.pieces:
+            judged = check_item(piece, PROFILE, opened.envelope, LIMITS)
+            assert all(finding.message_vi and finding.message_en for finding in findings_of(judged))
+            assert isinstance(judged, ConformantTranscript) or judged.findings
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "2026-05-30T08:30:00",
+        "2026-05-30T24:00:00Z",
+        "2026-05-30T08:30:60Z",
+        "2026-05-30T08:30:00+15:00",
+        "2026-05-30T08:30:00.1234567Z",
+        "-2026-05-30T08:30:00Z",
+    ],
+)
+def test_moments_that_are_none_are_refused(moment: str) -> None:
+    xml = transcripts.package(OTHERS).replace(b"2026-05-30T08:30:00+07:00", moment.encode())
+    refused = split(xml, PROFILE, LIMITS)
+    assert isinstance(refused, tuple)
+    assert [finding.code for finding in refused] == ["DD-067"]
+
+
+@pytest.mark.parametrize("moment", ["2026-05-30T08:30:00.5Z", " 2026-05-30T08:30:00-14:00 "])
+def test_moments_with_an_offset_are_read(moment: str) -> None:
+    xml = transcripts.package(OTHERS).replace(b"2026-05-30T08:30:00+07:00", moment.encode())
+    opened = split(xml, PROFILE, LIMITS)
+    assert isinstance(opened, OpenedPackage)
+    assert opened.envelope.created_at.tzinfo is not None
