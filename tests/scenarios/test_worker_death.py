@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select
 
 from app.db import transaction
 from app.ingest.tables import item, package_event, package_progress, receipt
+from app.jobs import job
 from app.records.tables import record
 from tests.builders.service import World
 
@@ -78,12 +79,12 @@ async def test_a_killed_worker_leaves_nothing_lost_and_nothing_doubled(
             other.wait(30)
 
     async with transaction(world.service.engine) as connection:
-        counted = {
+        counted: dict[str, Select[tuple[int]]] = {
             "records": select(func.count()).select_from(record),
             "items": select(func.count()).select_from(item),
             "answers": select(func.count()).where(receipt.c.position > 0),
             "events": select(func.count()).where(package_event.c.target == "answered"),
-            "jobs": text("SELECT count(*) FROM job"),
+            "jobs": select(func.count()).select_from(job),
         }
         found = {name: (await connection.execute(query)).scalar_one() for name, query in counted.items()}
     assert found == {
