@@ -87,6 +87,7 @@ class ItemOut(BaseModel):
     record_id: str | None
     outcome: ItemState
     already_recorded: bool
+    late: bool
     content_sha256: str | None
     findings: list[FindingOut]
     receipt: str | None
@@ -99,6 +100,7 @@ class ItemOut(BaseModel):
             record_id=None if item.record_id is None else hex32(item.record_id),
             outcome=item.outcome,
             already_recorded=item.is_repeat,
+            late=item.is_late,
             content_sha256=None if item.content_sha256 is None else item.content_sha256.hex(),
             findings=[FindingOut.of(finding) for finding in item.findings],
             receipt=item.receipt,

@@ -4,14 +4,19 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
 from app.api.deps import Connection, Reader, Service, ServiceState
 from app.api.scope import scope_of, uuid_of
+from app.api.texts import Moment
 from app.audit import AuditTag, record_act
+from app.db import database_now
+from app.deadlines.calendar import in_legal_zone
+from app.deadlines.locks import locks_of
 from app.errors import DomainError
 from app.ids import hex32
 from app.ingest.answers import record_receipt
@@ -87,6 +92,8 @@ class RecordHead(BaseModel):
     replaced_by: str | None
     issued_on: date
     received_at: datetime
+    late: bool = Field(description="Gửi sau mốc chốt / received after its cut-off")
+    locks_at: datetime = Field(description="Thời điểm chốt / from when it is in force and unchangeable")
     package_id: str
     position: int
     content_sha256: str
@@ -94,9 +101,12 @@ class RecordHead(BaseModel):
     schema_version: str
     circular: str
     policy_version: str
+    calendar_version: str
 
     @classmethod
-    def of(cls, view: RecordView, status: RecordStatus, events: Sequence[EventView]) -> Self:
+    def of(
+        cls, view: RecordView, status: RecordStatus, events: Sequence[EventView], locks_at: datetime
+    ) -> Self:
         """Write a record's head out."""
         return cls(
             record_id=hex32(view.record_id),
@@ -115,6 +125,8 @@ class RecordHead(BaseModel):
             replaced_by=_last(events, RecordEventKind.REPLACED, "by"),
             issued_on=view.issued_on,
             received_at=view.received_at,
+            late=view.is_late,
+            locks_at=in_legal_zone(locks_at),
             package_id=hex32(view.package_id),
             position=view.position,
             content_sha256=view.content_sha256.hex(),
@@ -122,6 +134,7 @@ class RecordHead(BaseModel):
             schema_version=view.format_version,
             circular=view.circular,
             policy_version=view.policy_version,
+            calendar_version=view.calendar_version,
         )
 
 
@@ -186,18 +199,37 @@ async def _find(
 
 
 async def _head(
-    connection: AsyncConnection, view: RecordView, now: datetime
+    connection: AsyncConnection, view: RecordView, *, locks_at: datetime, as_of: datetime
 ) -> tuple[RecordHead, Sequence[EventView]]:
-    events = await events_of(connection, view)
-    status = status_of([(event.kind, event.at) for event in events], as_of=now)
-    return RecordHead.of(view, status or RecordStatus.ISSUED, events), events
+    """Give a record as it was at a moment; QH-005 before it was recorded, when it was not there."""
+    events = [event for event in await events_of(connection, view) if event.at <= as_of]
+    status = status_of([(event.kind, event.at) for event in events], as_of=as_of, locks_at=locks_at)
+    if status is None:
+        raise DomainError("QH-005")
+    return RecordHead.of(view, status, events, locks_at), events
+
+
+async def _moment(connection: AsyncConnection) -> datetime:
+    """Give the database's present moment, which events are dated by."""
+    moment: datetime = (await connection.execute(select(database_now()))).scalar_one()
+    return moment
 
 
 @router.get("/records/{record_id}", summary="Một học bạ / One record")
-async def read(connection: Connection, service: Service, actor: Reader, record_id: RecordId) -> RecordOut:
-    """Give a record's status, history and signatures."""
+async def read(
+    *,
+    connection: Connection,
+    service: Service,
+    actor: Reader,
+    record_id: RecordId,
+    as_of: Annotated[Moment | None, Query(description="Tại thời điểm; trống: bây giờ / none: now")] = None,
+) -> RecordOut:
+    """Give a record's status and history as of a moment; signatures and recall requests as they stand."""
     view = await _find(connection, actor, record_id, service, "head")
-    head, events = await _head(connection, view, service.clock())
+    locks = await locks_of(connection, [view])
+    head, events = await _head(
+        connection, view, locks_at=locks[view.record_id], as_of=as_of or await _moment(connection)
+    )
     return RecordOut(
         **head.model_dump(),
         events=[EventOut.of(event) for event in events],
@@ -260,5 +292,8 @@ async def pupil(
             subject=f"record:{hex32(view.record_id)}",
             school_id=view.school_id,
         )
-    heads = [(await _head(connection, view, now))[0] for view in views]
+    locks, moment = await locks_of(connection, views), await _moment(connection)
+    heads = [
+        (await _head(connection, view, locks_at=locks[view.record_id], as_of=moment))[0] for view in views
+    ]
     return PupilOut(student_id=views[-1].student_code, items=heads)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from app.deadlines.calendar import Calendar, CalendarRow, Category, Mode, Stage, in_legal_zone
@@ -131,14 +132,71 @@ def timeliness(
     return Timeliness(punctuality=Punctuality.REFUSED, row=row, final=final, finding=refusal)
 
 
-def lock_at(obligation: Obligation, received_at: datetime, calendar: Calendar) -> datetime:
+def lock_at(
+    obligation: Obligation, received_at: datetime, calendar: Calendar, extensions: Iterable[Extension] = ()
+) -> datetime:
     """Give the instant from which a record is law: in force, unchangeable but by an approved recall.
 
-    One received before its cut-off is locked at it; one taken late is locked at the final cut-off, and where
-    that has passed (under an extension) it is locked as soon as it is recorded.
+    One received before its cut-off is locked at it; one taken late is locked at the final cut-off, and one
+    taken under an extension when that lapses, if this is later.
     """
-    row, final = _cut_offs(obligation, calendar)
-    return row.cut_off if received_at < row.cut_off else max(row.cut_off, final.cut_off)
+    judged = timeliness(received_at, obligation, calendar, extensions)
+    if judged.punctuality is Punctuality.ON_TIME:
+        return judged.row.cut_off
+    final = max(judged.row.cut_off, judged.final.cut_off)
+    return final if judged.extension is None else max(final, judged.extension.until)
+
+
+class Received(Protocol):
+    """What of a record decides its obligation and its lock."""
+
+    @property
+    def school_year(self) -> int:
+        """Its first year."""
+        ...
+
+    @property
+    def level(self) -> str:
+        """Cấp học."""
+        ...
+
+    @property
+    def grade(self) -> int:
+        """Khối lớp."""
+        ...
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether completion of the class is confirmed."""
+        ...
+
+    @property
+    def is_digitised(self) -> bool:
+        """Whether it was digitised from paper."""
+        ...
+
+    @property
+    def received_at(self) -> datetime:
+        """When its package was taken in charge, aware."""
+        ...
+
+
+def obligation_met(record: Received, calendar: Calendar) -> Obligation:
+    """Say which obligation a record met, by the calendar of the province that issued it."""
+    return obligation_of(
+        school_year=record.school_year,
+        level=record.level,
+        grade=record.grade,
+        is_completed=record.is_completed,
+        is_digitised=record.is_digitised,
+        received_at=record.received_at,
+        calendar=calendar,
+    )
+
+
+def lock_of(record: Received, calendar: Calendar, extensions: Iterable[Extension] = ()) -> datetime:
+    """Give the instant from which a record is locked, by what its issuing school was granted."""
+    return lock_at(obligation_met(record, calendar), record.received_at, calendar, extensions)
 
 
 def _cut_offs(obligation: Obligation, calendar: Calendar) -> tuple[CalendarRow, CalendarRow]:

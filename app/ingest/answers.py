@@ -18,6 +18,7 @@ from app.ingest.receipts import ReceiptKind
 from app.ingest.tables import finding, item, item_event, package, package_claim, package_progress, receipt
 from app.jobs import job
 from app.organisations.tables import organisation
+from app.records.tables import record
 
 # Given a column that holds a school, the condition that the caller may read what concerns it.
 Scope = Callable[[ColumnElement[int]], ColumnElement[bool]]
@@ -53,6 +54,7 @@ class ItemView:
     record_id: UUID | None
     outcome: ItemState
     is_repeat: bool
+    is_late: bool
     content_sha256: bytes | None
     findings: Sequence[Finding]
     receipt: str | None
@@ -95,6 +97,15 @@ _VIEW = (
             receipt.c.kind == ReceiptKind.ACKNOWLEDGEMENT,
         ),
     )
+)
+
+
+# The record that an accepted item became, or had become before.
+_IS_ACCEPTED_AS = and_(
+    item.c.state == ItemState.ACCEPTED,
+    record.c.school_id == item.c.school_id,
+    record.c.school_year == item.c.school_year,
+    record.c.record_id == item.c.record_id,
 )
 
 
@@ -157,7 +168,8 @@ async def package_items(
     """Give the answers of a package in document order, each with its findings and its latest receipt."""
     rows = (
         await connection.execute(
-            select(item)
+            select(item, record.c.is_late)
+            .outerjoin(record, _IS_ACCEPTED_AS)
             .where(
                 item.c.school_id == view.school_id,
                 item.c.school_year == view.school_year,
@@ -176,6 +188,7 @@ async def package_items(
             record_id=row.record_id,
             outcome=ItemState(row.state),
             is_repeat=row.is_repeat,
+            is_late=bool(row.is_late),
             content_sha256=row.content_sha256,
             findings=findings.get(row.position, []),
             receipt=receipts.get(row.position),

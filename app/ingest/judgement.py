@@ -9,7 +9,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from app.deadlines.calendar import Calendar
+from app.deadlines.rules import Extension, Punctuality, Timeliness, obligation_of, timeliness
 from app.findings import Finding, finding, has_errors
+from app.formats.profile import TranscriptFacts
 from app.ids import hex32
 from app.ingest.examination import ExaminedItem
 from app.ingest.package import ItemState, school_year_of
@@ -45,12 +48,30 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """By what a package's transcripts are measured.
+
+    Attributes:
+        calendar: of the school's province.
+        extensions: that the school was granted.
+    """
+
+    trust: TrustList
+    rules: SignerRules
+    acceptance: AcceptancePolicy
+    calendar: Calendar
+    extensions: tuple[Extension, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """The answer for one transcript.
 
     Attributes:
         state: accepted, rejected with at least one error, or held.
         findings: everything found, errors and warnings.
+        timeliness: whether it came in time; None where it cannot be read. A transcript that is recorded
+            already is not measured again.
         entry: what is appended to the ledger; there exactly for newly accepted ones.
         is_repeat: the same content is recorded already; the answer is the one given then.
     """
@@ -62,8 +83,14 @@ class Outcome:
     content_sha256: bytes | None
     xml_sha256: bytes | None
     verdict: Verdict | None
+    timeliness: Timeliness | None
     entry: Entry | None = None
     is_repeat: bool = False
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is recorded now, and late."""
+        return self.entry is not None and self.entry.is_late
 
     @property
     def codes(self) -> list[str]:
@@ -71,31 +98,12 @@ class Outcome:
         return list(dict.fromkeys(found.code for found in self.findings))
 
 
-def weigh(
-    items: Sequence[ExaminedItem],
-    origin: Origin,
-    *,
-    entries: Entries,
-    trust: TrustList,
-    rules: SignerRules,
-    acceptance: AcceptancePolicy,
-) -> list[Outcome]:
+def weigh(items: Sequence[ExaminedItem], origin: Origin, *, entries: Entries, bars: Bars) -> list[Outcome]:
     """Judge the signers of each item and give its outcome, before the ledger is asked."""
-    return [
-        _weigh(item, origin, entries=entries, trust=trust, rules=rules, acceptance=acceptance)
-        for item in items
-    ]
+    return [_weigh(item, origin, entries, bars) for item in items]
 
 
-def _weigh(
-    item: ExaminedItem,
-    origin: Origin,
-    *,
-    entries: Entries,
-    trust: TrustList,
-    rules: SignerRules,
-    acceptance: AcceptancePolicy,
-) -> Outcome:
+def _weigh(item: ExaminedItem, origin: Origin, entries: Entries, bars: Bars) -> Outcome:
     verdict = None
     findings = list(item.findings)
     if item.facts is not None:
@@ -104,21 +112,22 @@ def _weigh(
             people=item.facts.people,
             entries=entries,
             school_code=origin.school_code,
-            trust=trust,
-            policy=rules.select(
+            trust=bars.trust,
+            policy=bars.rules.select(
                 province=origin.province_code,
                 level=item.facts.level,
                 school_year=item.facts.school_year,
                 is_digitised=item.facts.is_digitised,
                 school_is_public=origin.school_is_public,
             ),
-            acceptance=acceptance,
+            acceptance=bars.acceptance,
             received_at=origin.received_at,
         )
         findings += verdict.findings
     else:
         findings += [found for check in item.checks for found in check.findings]
     state = _state(item, verdict)
+    timed = None if item.facts is None else _timeliness(item.facts, origin, bars)
     return Outcome(
         position=item.position,
         state=state,
@@ -127,8 +136,26 @@ def _weigh(
         content_sha256=item.content_sha256,
         xml_sha256=item.xml_sha256,
         verdict=verdict,
-        entry=_entry(item, origin, verdict) if state is ItemState.ACCEPTED and verdict else None,
+        timeliness=timed,
+        entry=(
+            _entry(item, origin, verdict, timed, bars)
+            if state is ItemState.ACCEPTED and verdict and timed
+            else None
+        ),
     )
+
+
+def _timeliness(facts: TranscriptFacts, origin: Origin, bars: Bars) -> Timeliness:
+    obligation = obligation_of(
+        school_year=origin.school_year,
+        level=facts.level,
+        grade=facts.grade,
+        is_completed=facts.is_completed,
+        is_digitised=facts.is_digitised,
+        received_at=origin.received_at,
+        calendar=bars.calendar,
+    )
+    return timeliness(origin.received_at, obligation, bars.calendar, bars.extensions)
 
 
 def _state(item: ExaminedItem, verdict: Verdict | None) -> ItemState:
@@ -137,7 +164,7 @@ def _state(item: ExaminedItem, verdict: Verdict | None) -> ItemState:
     return ItemState.HELD if verdict.indication is Indication.INDETERMINATE else ItemState.ACCEPTED
 
 
-def _entry(item: ExaminedItem, origin: Origin, verdict: Verdict) -> Entry:
+def _entry(item: ExaminedItem, origin: Origin, verdict: Verdict, timed: Timeliness, bars: Bars) -> Entry:
     assert item.facts is not None
     assert item.content_sha256 is not None
     return Entry(
@@ -152,6 +179,8 @@ def _entry(item: ExaminedItem, origin: Origin, verdict: Verdict) -> Entry:
         policy_version=verdict.policy_version,
         signatures=tuple(_signature(signer) for signer in verdict.signers),
         received_at=origin.received_at,
+        is_late=timed.punctuality is Punctuality.LATE,
+        calendar_version=bars.calendar.version,
     )
 
 
@@ -170,11 +199,16 @@ def _signature(signer: SignerSummary) -> SignatureView:
 def settle_clashes(
     outcomes: Sequence[Outcome], clashes: Mapping[int, tuple[Clash, UUID]], origin: Origin
 ) -> list[Outcome]:
-    """Hold accepted outcomes against the ledger, then apply all-or-nothing where it was asked for."""
+    """Hold accepted outcomes against the ledger and all against the calendar; then all-or-nothing, if asked.
+
+    What is recorded already came in time once and is answered as it was then.
+    """
     settled = [
-        _against_ledger(outcome, *clashes[outcome.position], origin)
-        if outcome.position in clashes
-        else outcome
+        _in_time(
+            _against_ledger(outcome, *clashes[outcome.position], origin)
+            if outcome.position in clashes
+            else outcome
+        )
         for outcome in outcomes
     ]
     return _all_or_nothing(settled) if origin.is_atomic else settled
@@ -191,6 +225,17 @@ def _against_ledger(outcome: Outcome, clash: Clash, other: UUID, origin: Origin)
         facts["record_id"] = hex32(other)
     reason = Finding(code=_CLASH_CODES[clash], facts=facts)
     return replace(outcome, state=ItemState.REJECTED, findings=(*outcome.findings, reason), entry=None)
+
+
+def _in_time(outcome: Outcome) -> Outcome:
+    """Refuse what came too late, a held one too: no approval would make it come earlier. Say what is late."""
+    timed = outcome.timeliness
+    if outcome.is_repeat or timed is None or timed.finding is None:
+        return outcome
+    told = replace(outcome, findings=(*outcome.findings, timed.finding))
+    if timed.punctuality is Punctuality.REFUSED:
+        return replace(told, state=ItemState.REJECTED, entry=None)
+    return told
 
 
 def _all_or_nothing(outcomes: Sequence[Outcome]) -> list[Outcome]:

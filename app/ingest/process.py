@@ -18,13 +18,14 @@ from app.audit import AuditTag, record_act
 from app.clock import Clock
 from app.db import database_now, move, transaction
 from app.deadlines.book import load_calendar
+from app.deadlines.extensions import extensions_of
 from app.findings import Finding, finding
 from app.formats.registry import profile_for, versions
 from app.ids import hex32, uuid7
 from app.ingest.envelope import OuterFields
 from app.ingest.examination import Examination, examine
 from app.ingest.intake import Submission
-from app.ingest.judgement import Origin, Outcome, settle_clashes, weigh
+from app.ingest.judgement import Bars, Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE, PACKAGE_LIFE, ItemState, PackageState, school_year_of
 from app.ingest.replacement import replacement_rule
@@ -263,21 +264,23 @@ async def _judge(
     """Judge the items of an examined package (all, or those at some positions) on what is known now."""
     async with transaction(bench.engine) as connection:
         entries = await entries_for(connection, examination.fingerprints)
-        trust = await trust_list(connection)
+        bars = Bars(
+            trust=await trust_list(connection),
+            rules=bench.rules,
+            acceptance=bench.acceptance,
+            calendar=await load_calendar(connection, origin.province_code),
+            extensions=await extensions_of(connection, origin.school_id),
+        )
     outcomes = await bench.offload.run(
         weigh,
         [i for i in examination.items if positions is None or i.position in positions],
         origin,
         entries=entries,
-        trust=trust,
-        rules=bench.rules,
-        acceptance=bench.acceptance,
+        bars=bars,
     )
     async with transaction(bench.engine) as connection:
-        rule = replacement_rule(
-            await policies_at(connection, origin.received_at),
-            await load_calendar(connection, origin.province_code),
-        )
+        policies = await policies_at(connection, origin.received_at)
+        rule = replacement_rule(policies, bars.calendar, bars.extensions)
         entered = [o.entry for o in outcomes if o.entry is not None]
         clashes = await find_clashes(connection, entered, rule=rule)
     return _Judged(

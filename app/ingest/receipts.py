@@ -54,11 +54,12 @@ def answer(
     received_at: datetime,
     judged_at: datetime,
     codes: Sequence[str],
+    is_late: bool,
 ) -> str:
     """Sign the answer for one item: its ids, its digests, when it came, what was found.
 
     ``content_sha256`` is of the signed content in exclusive canonical form, ``xml_sha256`` of the stored
-    bytes.
+    bytes. ``late`` says of an accepted one that it missed its cut-off.
     """
     return _seal(
         keys,
@@ -73,6 +74,7 @@ def answer(
         judged_at=judged_at.isoformat(),
         outcome="accepted" if kind is ReceiptKind.ACCEPTANCE else "rejected",
         codes=list(codes),
+        late=is_late,
     )
 
 

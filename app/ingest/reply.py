@@ -169,5 +169,6 @@ async def _receipt_row(
             received_at=origin.received_at,
             judged_at=now,
             codes=outcome.codes,
+            is_late=outcome.is_late,
         ),
     }

@@ -30,6 +30,8 @@ class Entry:
         xml: the bytes that were verified, standing alone.
         content_sha256: digest of the signed content in exclusive canonical form.
         school_year: first year of the school year.
+        is_late: whether it missed its cut-off and was taken all the same.
+        calendar_version: of the calendar by which that was judged.
     """
 
     school_id: int
@@ -43,6 +45,8 @@ class Entry:
     policy_version: str
     signatures: tuple[SignatureView, ...]
     received_at: datetime
+    is_late: bool
+    calendar_version: str
 
     @property
     def pupil_key(self) -> str:

@@ -246,4 +246,6 @@ def _record_row(entry: Entry, compressor: zstandard.ZstdCompressor) -> Mapping[s
         "replaces": facts.replaces,
         "issued_on": facts.issued_on,
         "received_at": entry.received_at,
+        "is_late": entry.is_late,
+        "calendar_version": entry.calendar_version,
     }

@@ -25,6 +25,7 @@ class RecordView:
     record_id: UUID
     school_id: int
     school_code: str
+    province_code: str
     school_year: int
     package_id: UUID
     position: int
@@ -44,6 +45,8 @@ class RecordView:
     replaces: UUID | None
     issued_on: date
     received_at: datetime
+    is_late: bool
+    calendar_version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ class EventView:
 
 _COLUMNS = [
     organisation.c.code.label("school_code"),
-    *(record.c[name] for name in RecordView.__dataclass_fields__ if name != "school_code"),
+    organisation.c.province_code,
+    *(record.c[name] for name in RecordView.__dataclass_fields__ if name in record.c),
 ]
 
 # Given a column that holds a school, the condition that the caller may read what concerns it.

@@ -9,7 +9,6 @@ class RecordEventKind(StrEnum):
     """What can happen to a record; its bytes are the same before and after."""
 
     RECORDED = "recorded"
-    LOCKED = "locked"  # the cut-off has passed (chốt): in force
     RECALLED = "recalled"  # an approved recall (thu hồi)
     REPLACED = "replaced"  # another record took its place before the lock (thay thế)
     CUSTODY_TRANSFERRED = "custody_transferred"  # another school manages it (chuyển giao quyền quản lý)
@@ -24,10 +23,18 @@ class RecordStatus(StrEnum):
     REPLACED = "replaced"  # (đã được thay thế)
 
 
-def status_of(events: Iterable[tuple[RecordEventKind, datetime]], as_of: datetime) -> RecordStatus | None:
+def status_of(
+    events: Iterable[tuple[RecordEventKind, datetime]], as_of: datetime, *, locks_at: datetime | None
+) -> RecordStatus | None:
     """Give a record's status as of a moment (aware); None before it was recorded.
 
-    What ends a record weighs more than the lock: a recalled record stays recalled.
+    What ends a record weighs more than the lock: a recalled record stays recalled. The lock is no event: it
+    comes by itself, at the instant that the calendar says.
+
+    Args:
+        events: what has happened to the record.
+        as_of: the moment asked about.
+        locks_at: from when it is locked (chốt); None where it is not known to be.
     """
     happened = {kind for kind, at in events if at <= as_of}
     if RecordEventKind.RECORDED not in happened:
@@ -36,4 +43,5 @@ def status_of(events: Iterable[tuple[RecordEventKind, datetime]], as_of: datetim
         return RecordStatus.RECALLED
     if RecordEventKind.REPLACED in happened:
         return RecordStatus.REPLACED
-    return RecordStatus.IN_FORCE if RecordEventKind.LOCKED in happened else RecordStatus.ISSUED
+    is_locked = locks_at is not None and locks_at <= as_of
+    return RecordStatus.IN_FORCE if is_locked else RecordStatus.ISSUED

@@ -66,6 +66,8 @@ record = Table(
     Column("replaces", Uuid),
     Column("issued_on", Date, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False),
+    Column("is_late", Boolean, nullable=False),
+    Column("calendar_version", Text, nullable=False),
     CheckConstraint("octet_length(content_sha256) = 32", name="content_sha256"),
     CheckConstraint("octet_length(xml_sha256) = 32", name="xml_sha256"),
     Index("ix_record_student_code", "student_code"),
@@ -103,9 +105,7 @@ record_event = Table(
     Column("actor_kind", Text, nullable=False),
     Column("actor_id", Text, nullable=False),
     Column("facts", JSONB, nullable=False),
-    CheckConstraint(
-        "kind IN ('recorded', 'locked', 'recalled', 'replaced', 'custody_transferred')", name="kind"
-    ),
+    CheckConstraint("kind IN ('recorded', 'recalled', 'replaced', 'custody_transferred')", name="kind"),
     postgresql_partition_by="RANGE (school_year)",
 )
 

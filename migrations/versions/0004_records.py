@@ -50,6 +50,8 @@ def upgrade() -> None:
             replaces UUID,
             issued_on DATE NOT NULL,
             received_at TIMESTAMP WITH TIME ZONE NOT NULL,
+            is_late BOOLEAN NOT NULL,
+            calendar_version TEXT NOT NULL,
             CONSTRAINT pk_record PRIMARY KEY (school_id, school_year, record_id),
             CONSTRAINT ck_record_content_sha256 CHECK (octet_length(content_sha256) = 32),
             CONSTRAINT ck_record_xml_sha256 CHECK (octet_length(xml_sha256) = 32)
@@ -89,7 +91,7 @@ def upgrade() -> None:
             facts JSONB NOT NULL,
             CONSTRAINT pk_record_event PRIMARY KEY (school_id, school_year, record_id, id),
             CONSTRAINT ck_record_event_kind
-                CHECK (kind IN ('recorded', 'locked', 'recalled', 'replaced', 'custody_transferred'))
+                CHECK (kind IN ('recorded', 'recalled', 'replaced', 'custody_transferred'))
         )
          PARTITION BY RANGE (school_year)
         """,
