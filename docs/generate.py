@@ -20,12 +20,15 @@ from app.api.measures import new_measures  # noqa: E402 - as above
 from app.api.problems import status_of  # noqa: E402 - as above
 from app.audit import AuditTag  # noqa: E402 - as above
 from app.cli import app as command_line  # noqa: E402 - as above
+from app.deadlines.lives import EXEMPTION_LIFE, EXTENSION_LIFE  # noqa: E402 - as above
 from app.findings import CATALOGUE, Cause  # noqa: E402 - as above
 from app.findings.catalogue import FAMILIES  # noqa: E402 - as above
 from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE  # noqa: E402 - as above
 from app.lifecycle import Lifecycle  # noqa: E402 - as above
 from app.main import ROUTERS  # noqa: E402 - as above
+from app.recalls.life import RECALL_LIFECYCLE  # noqa: E402 - as above
 from app.settings import Settings  # noqa: E402 - as above
+from app.transfers.life import TRANSFER_LIFECYCLE  # noqa: E402 - as above
 from app.verify.certificates.standing import CERTIFICATE_LIFECYCLE  # noqa: E402 - as above
 
 NOTICE: Final = "<!-- Written by docs/generate.py: change the program, then run it again. -->"
@@ -61,6 +64,10 @@ LIVES: Final[Mapping[str, Lifecycle[Any]]] = {
     "Gói / Package": PACKAGE_LIFE,
     "Học bạ trong gói / Item": ITEM_LIFE,
     "Chứng thư số / Certificate": CERTIFICATE_LIFECYCLE,
+    "Yêu cầu thu hồi / Recall": RECALL_LIFECYCLE,
+    "Chuyển giao quyền quản lý / Transfer": TRANSFER_LIFECYCLE,
+    "Gia hạn / Extension": EXTENSION_LIFE,
+    "Học bạ giấy được miễn / Exemption": EXEMPTION_LIFE,
 }
 
 

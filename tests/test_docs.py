@@ -78,5 +78,7 @@ def exists(name: str) -> bool:
     return True
 
 
-def test_decisions_are_numbered_without_gaps() -> None:
-    assert [path.name[:4] for path in ADRS] == [f"{number:04}" for number in range(1, len(ADRS) + 1)]
+def test_no_two_decisions_have_one_number_and_each_bears_its_own() -> None:
+    numbers = [path.name[:4] for path in ADRS]
+    assert len(set(numbers)) == len(numbers)
+    assert [path.read_text("utf-8")[:8] for path in ADRS] == [f"# {number}. " for number in numbers]
