@@ -32,9 +32,11 @@ def child_findings(
     while isinstance(group, XsdGroup) and isinstance(group.parent, XsdGroup):
         group = group.parent
     slots = _slots(group) if isinstance(group, XsdGroup) else None
-    found = list(_by_slots(slots, parent, place)) if slots is not None else []
-    if found:
-        yield from found
+    is_told = False
+    for told in _by_slots(slots, parent, place) if slots is not None else ():
+        is_told = True
+        yield told
+    if is_told:
         return
     wrong = None if error.invalid_tag is None else parent[error.index]
     expected = ", ".join(_local(item.name) for item in error.expected or () if item.name) or "—"

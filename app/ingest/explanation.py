@@ -52,7 +52,7 @@ def explain(element: etree._Element, profile: FormatProfile, place: Place, most:
     """
     schema = _schema_of_thread(profile)
     told: dict[tuple[etree._Element, str], Finding] = {}
-    for error in schema.iter_errors(element, use_location_hints=False):
+    for error in islice(schema.iter_errors(element, use_location_hints=False), 2 * most):
         at: Any = error.elem  # xmlschema hands back the very elements it was given
         if at is None or (isinstance(error, XMLSchemaChildrenValidationError) and (at, _ORDER) in told):
             continue
