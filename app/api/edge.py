@@ -27,8 +27,8 @@ HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-# What may carry a whole package.
-PACKAGE_PATHS: Final = frozenset({"/api/v1/packages", "/api/v1/validations"})
+# What reads large bodies by itself: packages, and lists of organisations.
+LARGE_BODIES: Final = frozenset({"/api/v1/packages", "/api/v1/validations", "/api/v1/organisations/import"})
 # The decoder's mark for what was no UTF-8, NUL, and lone surrogates: no address of ours holds them.
 UNSTORABLE: Final = re.compile("[\x00\ufffd\ud800-\udfff]")
 
@@ -141,7 +141,7 @@ class _Exchange:
     ) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self._limits, self._count = limits, count
-        self._limit = limits.package_bytes if scope["path"] in PACKAGE_PATHS else limits.body_bytes
+        self._limit = limits.package_bytes if scope["path"] in LARGE_BODIES else limits.body_bytes
         self._deadline = asyncio.get_running_loop().time() + limits.body_seconds
         self._received = 0
         self._is_whole = False
