@@ -41,10 +41,7 @@ async def managed_records(
         select(custody.c.record_id, custody.c.school_id).where(custody.c.record_id.in_(wanted))
     )
     manager_of = {row.record_id: row.school_id for row in managers}
-    standing = await connection.execute(
-        select(active_record.c.record_id).where(active_record.c.record_id.in_(wanted))
-    )
-    stands = set(standing.scalars())
+    stands = await _standing_among(connection, wanted)
     succeeded = await connection.execute(
         select(record_event.c.record_id).where(
             tuple_(record_event.c.school_id, record_event.c.school_year, record_event.c.record_id).in_(keys),
@@ -71,6 +68,13 @@ async def managed_records(
         )
         for row in rows
     }
+
+
+async def _standing_among(connection: AsyncConnection, record_ids: Sequence[UUID]) -> frozenset[UUID]:
+    standing = await connection.execute(
+        select(active_record.c.record_id).where(active_record.c.record_id.in_(record_ids))
+    )
+    return frozenset(standing.scalars())
 
 
 async def records_of_one_school(

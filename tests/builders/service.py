@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 from fastapi import FastAPI
 from lxml import etree
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import jobs
 from app.actors import Role, System
@@ -204,6 +205,16 @@ async def running_world(database_url: str, folder: Path, *, now: datetime = NOW)
             yield world
 
 
+async def _trust(connection: AsyncConnection, world: World) -> None:
+    for authority in world.province.authorities:
+        kinds = (AnchorKind.ANCHOR, AnchorKind.INTERMEDIATE)
+        for certificate, kind in zip(authority.anchors, kinds, strict=True):
+            await add_anchor(
+                connection, certificate, owner_class=OwnerClass(authority.owner_class), kind=kind,
+                now=world.clock(), actor=System(),
+            )  # fmt: skip
+
+
 async def _found(world: World) -> None:
     province, now, actor = world.province, world.clock(), System()
     async with transaction(world.service.engine) as connection:
@@ -249,11 +260,4 @@ async def _found(world: World) -> None:
                 client_id=software.client_id, now=now, actor=actor,
             )  # fmt: skip
             world.accounts[software.client_id] = TokenSubject(kind=TokenKind.CLIENT, id=made.id)
-        for authority in province.authorities:
-            for certificate, kind in zip(
-                authority.anchors, (AnchorKind.ANCHOR, AnchorKind.INTERMEDIATE), strict=True
-            ):
-                await add_anchor(
-                    connection, certificate, owner_class=OwnerClass(authority.owner_class), kind=kind,
-                    now=now, actor=actor,
-                )  # fmt: skip
+        await _trust(connection, world)
