@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
@@ -12,6 +13,7 @@ from app.demo.credentials import Login, draw_logins
 from app.demo.province import Province, School
 
 APPROVED: Final = "approved"
+DEPARTMENT_OFFICER: Final = "department_officer"
 FOUNDED_ON: Final = "2025-07-01"  # the two-tier reform: communes as they are now
 _TIMEOUT_SECONDS: Final = 60.0
 
@@ -147,3 +149,28 @@ async def enrol_certificates(
         caller = await sign_in(http, founded.officers[officer.username])
         await caller.post("/certificates/decisions", certificate_ids=certificates, action="approve")
     return sum(len(certificates) for certificates in waiting.values())
+
+
+async def extend_deadlines(
+    http: httpx.AsyncClient, founded: Founded, province: Province, *, until: datetime
+) -> int:
+    """Let every school in after the cut-offs of the demo's school year: one officer asks, another approves.
+
+    The demo may be played on any day of the year, and stays within the law: late is marked late. Gives how
+    many schools were granted it.
+    """
+    first, second = [
+        await sign_in(http, founded.officers[officer.username])
+        for officer in province.officers
+        if (officer.role, officer.organisation) == (DEPARTMENT_OFFICER, province.department.code)
+    ][:2]
+    for school in province.schools:
+        asked = await first.post(
+            "/extensions",
+            school_code=school.code,
+            school_year=province.school_year,
+            until=until.isoformat(),
+            reason="Tỉnh mẫu được dựng sau mốc chốt / the demo may be played after the cut-off",
+        )
+        await second.post(f"/extensions/{asked['extension_id']}/approve")
+    return len(province.schools)

@@ -1,7 +1,7 @@
 """The walk-through: the demo province on a running service, from its founding to the first refusals."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from app.demo.founding import (
     Founded,
     client_of,
     enrol_certificates,
+    extend_deadlines,
     found_province,
     open_http,
 )
@@ -25,6 +26,7 @@ from app.demo.province import Province, School, build_province
 from app.demo.transcripts import Share, compose_school, package_of, sign_composed, signing_moment
 
 WAIT_SECONDS: Final = 30
+EXTENSION: Final = timedelta(days=365)
 SHOWN_FINDINGS: Final = 3
 _LEVELS: Final = {"02": "tiểu học", "03": "THCS", "04": "THPT", "05": "GDTX"}
 
@@ -61,6 +63,11 @@ async def play(
         approved = await enrol_certificates(http, base_url, founded, province)
         console.print(
             f"  {len(province.schools)} trường / schools, {approved} chứng thư số được duyệt / approved"
+        )
+        until = now + EXTENSION
+        extended = await extend_deadlines(http, founded, province, until=until)
+        console.print(
+            f"  Gia hạn {school_year} cho {extended} trường đến / schools extended until {until:%d/%m/%Y}"
         )
         files = write_files(data_dir, province, signed_at=signed_at)
         written = write_credentials(
