@@ -79,7 +79,7 @@ async def test_a_killed_worker_leaves_nothing_lost_and_nothing_doubled(
             other.wait(30)
 
     async with transaction(world.service.engine) as connection:
-        counted: dict[str, Select[tuple[int]]] = {
+        counted: dict[str, Select[int]] = {
             "records": select(func.count()).select_from(record),
             "items": select(func.count()).select_from(item),
             "answers": select(func.count()).where(receipt.c.position > 0),
