@@ -177,6 +177,29 @@ def test_the_lock(category: Category, received_at: datetime, locked_at: datetime
 
 
 @pytest.mark.parametrize(
+    ("received_at", "until", "locked_at"),
+    [
+        (CONFIRMED_END - TICK, FINAL_END + timedelta(days=9), CONFIRMED_END),
+        (CONFIRMED_END, FINAL_END + timedelta(days=9), FINAL_END),
+        (FINAL_END, FINAL_END + timedelta(days=9), FINAL_END + timedelta(days=9)),
+        (FINAL_END, FINAL_END, FINAL_END),
+    ],
+    ids=["on time", "late all the same", "let in", "not let in"],
+)
+def test_only_what_an_extension_let_in_is_locked_with_it(
+    received_at: datetime, until: datetime, locked_at: datetime
+) -> None:
+    held = extension(until, approved_at=CONFIRMED_END - timedelta(days=1))
+    assert lock_at(obligation(), received_at, NATIONAL, [held]) == locked_at
+
+
+def test_what_an_extension_let_in_before_the_final_cut_off_is_locked_at_it() -> None:
+    start = end_of_day(date(2026, 6, 20))
+    held = extension(start + timedelta(days=1), approved_at=start)
+    assert lock_at(obligation(), start, HARD, [held]) == FINAL_END
+
+
+@pytest.mark.parametrize(
     ("year", "is_completed", "is_digitised", "expected"),
     [
         (2025, True, False, (Category.CONFIRMED, 2025)),
@@ -265,3 +288,41 @@ def test_what_is_taken_without_an_extension_was_not_locked_when_it_came(
     judged = timeliness(received_at, obligation, calendar)
     is_open = received_at < lock_at(obligation, received_at, calendar)
     assert is_open or judged.punctuality is Punctuality.REFUSED
+
+
+@given(
+    obligation=OBLIGATIONS,
+    calendar=CALENDARS,
+    received_at=MOMENTS,
+    until=MOMENTS,
+    approved_at=MOMENTS,
+    granted_later=MOMENTS,
+)
+def test_a_later_extension_moves_no_lock(
+    *,
+    obligation: Obligation,
+    calendar: Calendar,
+    received_at: datetime,
+    until: datetime,
+    approved_at: datetime,
+    granted_later: datetime,
+) -> None:
+    first = extension(until, approved_at=approved_at)
+    later = extension(
+        granted_later + timedelta(days=30), approved_at=max(granted_later, received_at + TICK), number=2
+    )
+    before = lock_at(obligation, received_at, calendar, [first])
+    assert lock_at(obligation, received_at, calendar, [first, later]) == before
+
+
+@given(obligation=OBLIGATIONS, calendar=CALENDARS, received_at=MOMENTS, until=MOMENTS, approved_at=MOMENTS)
+def test_whatever_is_taken_was_not_locked_when_it_came(
+    obligation: Obligation,
+    calendar: Calendar,
+    received_at: datetime,
+    until: datetime,
+    approved_at: datetime,
+) -> None:
+    held = [extension(until, approved_at=approved_at)]
+    if timeliness(received_at, obligation, calendar, held).punctuality is not Punctuality.REFUSED:
+        assert received_at < lock_at(obligation, received_at, calendar, held)
