@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -30,6 +31,30 @@ SIGNATURE: Final = SignatureView(
 )
 
 
+FACTS: Final = TranscriptFacts(
+    record_id=UUID(int=0),
+    replaces=None,
+    is_digitised=False,
+    circular="27/2020/TT-BGDĐT",
+    level="02",
+    school_year="2025-2026",
+    school_code="-",
+    school_name="-",
+    grade=4,
+    class_name="4A",
+    student_code="-",
+    identity_number=PUPIL,
+    passport_number=None,
+    full_name="Học sinh thử nghiệm",
+    born_on=date(2015, 9, 2),
+    sex="NU",
+    is_completed=True,
+    is_promoted=True,
+    issued_on=date(2026, 5, 28),
+    people=(),
+)
+
+
 def entry(
     school_id: int,
     *,
@@ -46,27 +71,17 @@ def entry(
     """A verified transcript of a pupil, ready for the ledger."""
     code = record_id or uuid4()
     xml = f"<HocBa>{code}</HocBa>".encode()
-    facts = TranscriptFacts(
+    facts = replace(
+        FACTS,
         record_id=code,
         replaces=replaces,
-        is_digitised=False,
-        circular="27/2020/TT-BGDĐT",
         level=level,
         school_year=f"{school_year}-{school_year + 1}",
-        school_code="-",
-        school_name="-",
         grade=grade,
         class_name=f"{grade}A",
         student_code=f"66{pupil[-8:]}",
         identity_number=pupil,
-        passport_number=None,
-        full_name="Học sinh thử nghiệm",
-        born_on=date(2015, 9, 2),
-        sex="NU",
         is_completed=is_completed,
-        is_promoted=True,
-        issued_on=date(2026, 5, 28),
-        people=(),
     )
     return Entry(
         school_id=school_id,
