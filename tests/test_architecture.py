@@ -70,7 +70,9 @@ WATCHED_BY_HAND: Final = {
 }
 
 # Tests that look at several rooms at once stand in these folders; every other folder is named after a room.
-SHARED_TEST_FOLDERS: Final = frozenset({"builders", "kernel", "migrations", "oracles", "scenarios"})
+SHARED_TEST_FOLDERS: Final = frozenset(
+    {"builders", "conformance", "kernel", "migrations", "oracles", "scenarios"}
+)
 
 
 def sources(*places: str) -> list[Path]:
