@@ -306,7 +306,7 @@ def calendar_of(
     """Put a province's calendar together from the files in force and the department's own rows.
 
     Args:
-        province: 2 digits.
+        province: 2 digits; empty: the whole country.
         own: the department's rows, later ones over earlier ones.
         own_version: number of the department's latest change; 0 where it changed nothing.
         files: other files than those in force.
@@ -314,7 +314,9 @@ def calendar_of(
     read = tuple(files) or FILES
     return Calendar(
         province=province,
-        version="+".join([*(file.version for file in read), f"{province}-{own_version}"]),
+        version="+".join(
+            [*(file.version for file in read), *([f"{province}-{own_version}"] if province else [])]
+        ),
         digitising=DIGITISING,
         rules=tuple(rule for file in read for rule in file.rules),
         own=tuple(own),

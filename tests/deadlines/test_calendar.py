@@ -210,3 +210,4 @@ def test_the_window_of_digitising_turns_with_the_day_of_law(moment: datetime, ye
 def test_a_calendar_names_what_it_was_made_from() -> None:
     assert isinstance(calendar_of("66"), Calendar)
     assert calendar_of("66").version == "national-1+provinces-1+66-0"
+    assert calendar_of("").version == "national-1+provinces-1"
