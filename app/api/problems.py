@@ -95,6 +95,13 @@ STATUS: Final[Mapping[str, int]] = {
     "HT-012": 429,
 }
 RETRY_AFTER_SECONDS: Final = 5
+# PostgreSQL's character_not_in_repertoire: NUL in a text that no field's own rule has refused.
+UNSTORABLE_TEXT: Final = "22021"
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+# A refusal is never much larger than what it refuses.
+MAX_ERRORS: Final = 100
+MAX_STEP_CHARACTERS: Final = 64
 
 log = structlog.get_logger()
 
@@ -150,10 +157,17 @@ async def _on_domain_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_validation_error(request: Request, error: Exception) -> JSONResponse:
-    """Name each wrong field and why, without repeating what was sent."""
+    """Name each wrong field and why, without repeating what was sent; DD-902 where it was no JSON at all."""
     assert isinstance(error, RequestValidationError)
-    wrong = [{"where": "/".join(str(step) for step in e["loc"]), "why": e["msg"]} for e in error.errors()]
-    return problem("DD-901", facts={"count": len(wrong)}, reference=_reference(request), errors=wrong)
+    found = error.errors()
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in {"", JSON, FORM} and any(e["loc"] == ("body",) for e in found):
+        return problem("DD-902", facts={"expected": JSON}, reference=_reference(request))
+    wrong = [
+        {"where": "/".join(str(step)[:MAX_STEP_CHARACTERS] for step in e["loc"]), "why": e["msg"]}
+        for e in found[:MAX_ERRORS]
+    ]
+    return problem("DD-901", facts={"count": len(found)}, reference=_reference(request), errors=wrong)
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
@@ -175,6 +189,8 @@ async def _on_disconnect(request: Request, error: Exception) -> JSONResponse:
 async def _on_fault(request: Request, error: Exception) -> JSONResponse:
     """Answer the unforeseen with a reference and nothing else; the kind of fault goes to the log."""
     reference = _reference(request)
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == UNSTORABLE_TEXT:
+        return problem("DD-913", reference=reference)
     lost = isinstance(error, OSError | OperationalError | InterfaceError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,20 +11,19 @@ from typing import Any, Final
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.actors import Role, System
-from app.api.deps import Public, Requires
+from app.api.deps import Public
 from app.api.tokens import TokenKind, TokenSubject
 from app.db import transaction
-from app.main import ROUTERS
 from app.organisations.accounts import AccountDraft, create_account
 from app.organisations.clients import create_client
 from app.organisations.kinds import OrganisationKind
 from app.organisations.tree import OrganisationDraft, create_organisation
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
+from tests.builders.routes import guards, routes
 from tests.builders.service import World, officer_password_hash, running_world
 
 TABLE: Final = tomllib.loads((Path(__file__).parent / "access.toml").read_text("utf-8"))
@@ -38,21 +37,6 @@ STRANGERS: Final = {
     "so.ninhbinh": Role.DEPARTMENT_OFFICER,
     "thanhtra.ninhbinh": Role.INSPECTOR,
 }
-
-
-def routes() -> Iterator[tuple[str, APIRoute]]:
-    for router in ROUTERS:
-        for route in router.routes:
-            assert isinstance(route, APIRoute), f"{route} is no declared route"
-            for method in sorted(route.methods or ()):
-                yield f"{method} {route.path}", route
-
-
-def guards(dependant: Dependant) -> Iterator[Public | Requires]:
-    for inner in dependant.dependencies:
-        if isinstance(inner.call, Public | Requires):
-            yield inner.call
-        yield from guards(inner)
 
 
 def who_may(entry: Mapping[str, Any]) -> frozenset[str]:
