@@ -90,7 +90,13 @@ async def _require_turn(
     is_old_sides = action is Action.CONSENT or (action is Action.DECLINE and is_consent_due)
     school_id = found.from_school_id if is_old_sides else found.to_school_id
     request = Request(school_id=school_id, requested_by=found.released_by)
-    await require_competence(connection, actor, request, now=now)
+    try:
+        await require_competence(connection, actor, request, now=now)
+    except DomainError as error:
+        if error.code != "QH-005":
+            raise
+        # The transfer itself is in their scope: it is the other side's school that is not.
+        raise DomainError("QH-082", action=action) from error
 
 
 async def _move(connection: AsyncConnection, found: TransferView, target: TransferState) -> None:

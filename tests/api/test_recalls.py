@@ -16,6 +16,7 @@ from app.organisations.tree import change_management
 from app.recalls.escalation import prompt_overdue
 from app.records.status import RecordEventKind
 from tests.api.conftest import Api, refusal
+from tests.builders.callers import tokens_for_all
 from tests.builders.ledger import PUPIL, happened, issue, standing, stored_bytes
 from tests.builders.province import NOW, OTHER_PRIMARY, PRIMARY, SECONDARY, UPPER
 
@@ -23,6 +24,11 @@ RECALLS = "/api/v1/recalls"
 SECOND_PUPIL = "066215000002"
 AFTER_LOCK = datetime(2026, 7, 5, 3, 0, tzinfo=UTC)
 AFTER_FINAL = datetime(2026, 8, 26, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def signed_in(api: Api) -> None:
+    api.tokens.update(tokens_for_all(api.service, api.province))
 
 
 async def record(api: Api, school: str = PRIMARY, **rest: Any) -> str:
@@ -52,9 +58,9 @@ async def policy(api: Api, key: str, value: Any, caller: str = "so66") -> None:
 
 
 def at(api: Api, moment: datetime) -> None:
-    """Move to a moment; whoever had signed in signs in again."""
+    """Move to a moment; everybody signs in again."""
     api.clock.now = moment
-    api.tokens.clear()
+    api.tokens.update(tokens_for_all(api.service, api.province))
 
 
 async def status(api: Api, record_id: str, caller: str = "vendor") -> str:
