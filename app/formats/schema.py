@@ -27,11 +27,11 @@ class _StandardSchemas(etree.Resolver):
     """Gives libxml2 the standard schemas by their namespace, and nothing else."""
 
     def resolve(self, system_url: str, public_id: str, *context: Any) -> Any:  # noqa: ARG002 - lxml passes both
-        return self.resolve_string(_standard_schema(system_url), *context, base_url=system_url)
+        return self.resolve_string(standard_schema(system_url), *context, base_url=system_url)
 
 
 @cache
-def _standard_schema(namespace: str) -> str:
+def standard_schema(namespace: str) -> str:
     """Give a standard schema's text, relaxed as said above; RuntimeError where none is at hand."""
     path = _STANDARD_SCHEMAS.get(namespace)
     if path is None:
@@ -68,6 +68,6 @@ def explaining_schema(path: Path) -> xmlschema.XMLSchema:
     for element in _imports(root):
         del element.attrib["schemaLocation"]
         known = xmlschema.XMLSchema(
-            _standard_schema(element.get("namespace", "")), build=False, global_maps=known
+            standard_schema(element.get("namespace", "")), build=False, global_maps=known
         ).maps
     return xmlschema.XMLSchema(root, allow="none", global_maps=known)

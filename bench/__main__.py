@@ -1,0 +1,137 @@
+"""``python -m bench``: measure the engine against the others, interleaved in one run, and print ratios.
+
+Processor time, not the clock: other work on the machine disturbs it less. What counts is the ratio inside one
+run; the microseconds of two runs are not comparable.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from lxml import etree
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bench import reference
+from bench.contenders import Contender, competent, naive, ours
+from bench.documents import SHAPES, Load, build_loads
+
+CONTENDERS: Final[dict[str, Contender]] = {"ours": ours, "competent": competent, "naive": naive}
+REFERENCE: Final = "C reference"
+
+
+def measure(load: Load, rounds: int, program: Path | None, folder: Path) -> dict[str, list[float]]:
+    """Give processor microseconds for one transcript, a number a round, by contender.
+
+    Raises:
+        RuntimeError: a contender did not find every transcript good; its time would mean nothing.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    schema = reference.write_schema(folder)
+    transcripts = reference.write_transcripts(load, folder)
+    for contender in CONTENDERS.values():
+        contender(load)  # caches filled, schemas compiled
+    for number in range(rounds):
+        names = list(CONTENDERS) if number % 2 else list(reversed(CONTENDERS))
+        for name in names:
+            begun = time.process_time()
+            good = CONTENDERS[name](load)
+            taken[name].append((time.process_time() - begun) * 1e6 / load.transcripts)
+            _check(name, good, load)
+        if program is not None:
+            microseconds, good = reference.run(program, schema, transcripts, 5)
+            taken.setdefault(REFERENCE, []).append(microseconds)
+            _check(REFERENCE, good, load)
+    return taken
+
+
+def _check(name: str, good: int, load: Load) -> None:
+    if good != load.transcripts:
+        raise RuntimeError(f"{name} found {good} of {load.transcripts} good ({load.shape})")
+
+
+def summary(load: Load, taken: dict[str, list[float]]) -> dict[str, Any]:
+    """Give medians, spans, and the ratios round by round."""
+    mine = taken["ours"]
+
+    def ratio(other: str) -> float | None:
+        return _median([theirs / own for theirs, own in zip(taken[other], mine, strict=True)], 3)
+
+    return {
+        "shape": load.shape,
+        "transcripts": load.transcripts,
+        "bytes": load.transcript_bytes,
+        "signatures": load.signatures,
+        "microseconds": {
+            name: {"median": _median(values, 0), "min": round(min(values)), "max": round(max(values))}
+            for name, values in taken.items()
+        },
+        "naive_over_ours": ratio("naive"),
+        "competent_over_ours": ratio("competent"),
+        "share_of_c_reference": ratio(REFERENCE) if REFERENCE in taken else None,
+    }
+
+
+def _median(values: Sequence[float], digits: int) -> float:
+    return round(statistics.median(values), digits)
+
+
+def machine() -> dict[str, str]:
+    """Say on what this was measured."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "libxml2": ".".join(map(str, etree.LIBXML_VERSION)),
+        **{name: version(name) for name in ("lxml", "cryptography", "xmlschema", "signxml")},
+    }
+
+
+def main() -> None:
+    """Measure and print; ``--output`` also writes JSON."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--transcripts", type=int, default=40, help="in one package")
+    parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
+    parser.add_argument("--output", type=Path, help="write the figures as JSON")
+    asked = parser.parse_args()
+    console = Console()
+    loads = build_loads(asked.transcripts, frozenset(asked.shape) if asked.shape else None)
+    with TemporaryDirectory(prefix="hocba-bench-") as folder:
+        program = reference.build(Path(folder))
+        if program is None:
+            console.print("no C compiler with libxml2 and OpenSSL headers: the reference is left out")
+        rows = [
+            summary(load, measure(load, asked.rounds, program, Path(folder)))
+            for load in track(loads, "measuring", console=console)
+        ]
+    console.print(_table(rows))
+    figures = {"machine": machine(), "rounds": asked.rounds, "rows": rows}
+    if asked.output:
+        asked.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table("shape", "bytes", "signatures", "ours µs", "× naive", "× competent", "% of C")
+    for row in rows:
+        share = row["share_of_c_reference"]
+        table.add_row(
+            row["shape"],
+            f"{row['bytes']:,}",
+            str(row["signatures"]),
+            f"{row['microseconds']['ours']['median']:,.0f}",
+            f"{row['naive_over_ours']:.1f}",
+            f"{row['competent_over_ours']:.1f}",
+            "–" if share is None else f"{share:.0%}",
+        )
+    return table
+
+
+main()

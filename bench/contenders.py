@@ -1,0 +1,140 @@
+"""The contenders: each takes a package's gzip and gives how many transcripts it found good.
+
+naive      json-era Python: lxml tree, ``xmlschema``, ``signxml``
+competent  the same with libxml2's schema (``lxml.etree.XMLSchema``)
+ours       the engine as the worker runs it: unpack, split, form, schema, rules, signatures, paths,
+           registration, signer policy, timeliness, findings, compression and a signed receipt for each
+"""
+
+import base64
+import gzip
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+
+import zstandard
+from cryptography import x509
+from lxml import etree
+from signxml.verifier import SignatureConfiguration, XMLVerifier
+
+from app.formats.hocba_1_0.profile import HocBaProfile
+from app.formats.schema import compile_schema, explaining_schema
+from app.ingest.envelope import OuterFields
+from app.ingest.examination import examine
+from app.ingest.judgement import weigh
+from app.ingest.package import ItemState
+from app.ingest.receipts import ReceiptKind, answer
+from app.keys import KeyRing, open_key_ring
+from app.verify.policy import ACCEPTANCE
+from bench.documents import LIMITS, Load
+
+HOCBA: Final = "{urn:hocba:1.0}"
+DS: Final = "{http://www.w3.org/2000/09/xmldsig#}"
+NOW: Final = datetime(2026, 6, 9, 3, 0, tzinfo=UTC)
+FIELDS: Final = (
+    "MaTraCuu",
+    "NamHoc",
+    "CapHoc",
+    "Khoi",
+    "Lop",
+    "MaHocSinh",
+    "SoDinhDanh",
+    "HoTen",
+    "NgaySinh",
+)
+
+Contender = Callable[[Load], int]
+
+
+@cache
+def _key_ring() -> KeyRing:
+    return open_key_ring(Path(mkdtemp(prefix="hocba-bench-")), NOW)
+
+
+def ours(load: Load) -> int:
+    """Judge as the worker does, up to what is handed to the database."""
+    origin, keys = load.origin, _key_ring()
+    outer = OuterFields(
+        package_id=origin.package_id,
+        school_code=origin.school_code,
+        school_year="2025-2026",
+        schema_version="1.0",
+    )
+    examination = examine(load.package.gzipped, outer, HocBaProfile(), LIMITS, ACCEPTANCE)
+    outcomes = weigh(examination.items, origin, entries=load.entries, bars=load.bars)
+    compressor = zstandard.ZstdCompressor(level=3)
+    good = 0
+    for outcome in outcomes:
+        if outcome.state is ItemState.ACCEPTED and outcome.entry is not None:
+            compressor.compress(outcome.entry.xml)
+            good += 1
+        answer(
+            keys,
+            kind=ReceiptKind.ACCEPTANCE,
+            package_id=origin.package_id,
+            position=outcome.position,
+            school_code=origin.school_code,
+            record_id=outcome.record_id,
+            content_sha256=outcome.content_sha256,
+            xml_sha256=outcome.xml_sha256,
+            received_at=origin.received_at,
+            judged_at=NOW,
+            is_late=outcome.is_late,
+            codes=outcome.codes,
+        )
+    return good
+
+
+def _by_libraries(load: Load, is_valid: Callable[[etree._Element], bool]) -> int:
+    root = etree.fromstring(gzip.decompress(load.package.gzipped))
+    good = 0
+    for transcript in root.iterchildren(f"{HOCBA}HocBa"):
+        if not is_valid(transcript):
+            continue
+        holders = transcript[1]
+        if all(_verifies(transcript, holder) for holder in holders):
+            for name in FIELDS:
+                transcript.findtext(f".//{HOCBA}{name}")
+            good += 1
+    return good
+
+
+def _verifies(transcript: etree._Element, holder: etree._Element) -> bool:
+    """Verify one signature with signxml, which takes one signature a document."""
+    alone = etree.fromstring(etree.tostring(transcript))
+    position = holder.getparent().index(holder)  # type: ignore[union-attr]  # it stands in a list
+    for number, other in reversed(list(enumerate(alone[1]))):
+        if number != position:
+            alone[1].remove(other)
+    text = holder.findtext(f".//{DS}X509Certificate") or ""
+    certificate = x509.load_der_x509_certificate(base64.b64decode(text))
+    references = len(holder.findall(f"{DS}Signature/{DS}SignedInfo/{DS}Reference"))
+    XMLVerifier().verify(
+        alone,
+        x509_cert=certificate,
+        expect_config=SignatureConfiguration(location=".//", expect_references=references),
+    )
+    return True
+
+
+@cache
+def _slow_schema() -> Any:
+    return explaining_schema(HocBaProfile().schema_path)
+
+
+@cache
+def _fast_schema() -> etree.XMLSchema:
+    return compile_schema(HocBaProfile().schema_path)
+
+
+def naive(load: Load) -> int:
+    """The first thing that works."""
+    return _by_libraries(load, lambda transcript: bool(_slow_schema().is_valid(transcript)))
+
+
+def competent(load: Load) -> int:
+    """The first thing that works, after a look at a profiler."""
+    return _by_libraries(load, lambda transcript: bool(_fast_schema().validate(transcript)))
