@@ -70,6 +70,9 @@ class AuditTag(StrEnum):
     EXTENSION_DECIDED = "extension:decided"
     EXEMPTION_REGISTERED = "exemption:registered"
     EXEMPTION_WITHDRAWN = "exemption:withdrawn"
+    SNAPSHOT_SEALED = "snapshot:sealed"
+    SNAPSHOT_READ = "snapshot:read"
+    SNAPSHOT_OVERRIDDEN = "snapshot:overridden"
     KEY_ROTATED = "key:rotated"
     AUDIT_READ = "audit:read"
 

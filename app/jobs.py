@@ -31,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import metadata
@@ -85,6 +86,22 @@ async def enqueue(
     await connection.execute(
         insert(job).values(kind=kind, school_id=school_id, ref=ref, payload=dict(payload or {}))
     )
+
+
+async def enqueue_once(connection: AsyncConnection, kind: str) -> bool:
+    """Add a job that needs no more than its kind, unless one waits or runs; says whether it did.
+
+    One that was given up is tried again from the start: periodic work never stays dead.
+    """
+    again = upsert(job).values(kind=kind, dedupe_key=kind)
+    added = await connection.execute(
+        again.on_conflict_do_update(
+            index_elements=["dedupe_key"],
+            set_={"dead_at": None, "attempts": 0, "run_at": func.now()},
+            where=job.c.dead_at.is_not(None),
+        ).returning(job.c.id)
+    )
+    return added.one_or_none() is not None
 
 
 async def claim(connection: AsyncConnection, *, worker: str, lease: timedelta, limit: int) -> Sequence[Job]:

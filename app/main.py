@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
 
+from app import schedule
 from app.api import (
     accounts,
     audit_log,
@@ -23,6 +26,7 @@ from app.api import (
     recalls,
     records,
     sessions,
+    snapshots,
     transfers,
     trust_anchors,
 )
@@ -40,7 +44,9 @@ from app.ingest.process import Bench, judge_package, settle_held
 from app.ingest.receipts import ISSUER
 from app.keys import open_key_ring, publish
 from app.offload import Offload
+from app.recalls.escalation import prompt_overdue
 from app.settings import Settings
+from app.snapshots.sealing import Sealer, seal_due
 from app.verify.policy import ACCEPTANCE
 from app.verify.signer_policy import SIGNER_RULES
 from app.worker import Handle, Worker
@@ -58,11 +64,19 @@ ROUTERS: Final = (
     records.router,
     calendar.router,
     extensions.router,
+    snapshots.router,
     recalls.router,
     transfers.router,
     policies.router,
     audit_log.router,
 )
+# Periodic work and how often it is done. The ministry's instance receives snapshots and recalls nothing.
+SEAL_SNAPSHOTS: Final = "seal snapshots"
+PROMPT_RECALLS: Final = "prompt recalls"
+PERIODIC: Final[Mapping[str, Mapping[str, timedelta]]] = {
+    "province": {SEAL_SNAPSHOTS: timedelta(minutes=1), PROMPT_RECALLS: timedelta(hours=1)},
+    "ministry": {},
+}
 VERSION: Final = "0.1.0"
 DESCRIPTION: Final = (
     "Cơ sở dữ liệu học bạ số: tiếp nhận học bạ đã ký số từ phần mềm của nhà trường. / "
@@ -90,6 +104,7 @@ async def open_service(
     try:
         async with transaction(engine) as connection:
             await publish(connection, keys)
+            await schedule.plan(connection, PERIODIC[settings.tier])
         yield ServiceState(
             settings=settings,
             engine=engine,
@@ -167,7 +182,17 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
 
 def handles(bench: Bench) -> Mapping[str, Handle]:
     """Say who does each kind of job."""
-    return {JUDGE_PACKAGE: partial(judge_package, bench), SETTLE_HELD: partial(settle_held, bench)}
+    sealer = Sealer(engine=bench.engine, clock=bench.clock, keys=bench.keys, offload=bench.offload)
+    return {
+        JUDGE_PACKAGE: partial(judge_package, bench),
+        SETTLE_HELD: partial(settle_held, bench),
+        SEAL_SNAPSHOTS: partial(schedule.run, bench.engine, partial(seal_due, sealer)),
+        PROMPT_RECALLS: partial(schedule.run, bench.engine, partial(_prompt_recalls, bench)),
+    }
+
+
+async def _prompt_recalls(bench: Bench) -> Mapping[str, int]:
+    return asdict(await prompt_overdue(bench.engine, bench.clock))
 
 
 def create_worker(service: ServiceState) -> Worker:

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 import migrations
-from app import audit, jobs, keys
+from app import audit, jobs, keys, schedule
 from app.db import metadata, open_engine
 from app.deadlines import tables as deadline_tables
 from app.ingest import tables as ingest_tables
@@ -17,6 +17,7 @@ from app.organisations import tables as organisation_tables
 from app.policies import tables as policy_tables
 from app.recalls import tables as recall_tables
 from app.records import tables as record_tables
+from app.snapshots import tables as snapshot_tables
 from app.transfers import tables as transfer_tables
 from app.verify.certificates import tables as certificate_tables
 
@@ -34,6 +35,8 @@ __all__ = [
     "policy_tables",
     "recall_tables",
     "record_tables",
+    "schedule",
+    "snapshot_tables",
     "transfer_tables",
     "upgrade_schema",
 ]

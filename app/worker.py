@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app import jobs
+from app import jobs, schedule
 from app.db import transaction
 from app.jobs import Job, LeaseLostError
 from app.logs import where
@@ -110,7 +110,7 @@ class Worker:
             log.warning("could not give back", job=job.id, fault=type(error).__name__)
 
     async def _keep_leases(self) -> None:
-        """Renew what is held and free what dead workers held, three times a lease, on its own connection."""
+        """Renew what is held, free what dead workers held, queue periodic work: three times a lease."""
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
             try:
@@ -119,6 +119,7 @@ class Worker:
                         connection, list(self._held.values()), worker=self.name, lease=self._lease
                     )
                     freed = await jobs.reclaim(connection)
+                    await schedule.enqueue_due(connection)
                 if freed:
                     log.warning("jobs of a dead worker freed", count=freed)
             except Exception as error:  # noqa: BLE001 - the next round tries again

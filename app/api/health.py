@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.api.deps import PUBLIC, Service
 from app.db import transaction
 from app.jobs import backlog
+from app.schedule import list_tasks
 
 router = APIRouter(dependencies=[PUBLIC], tags=["operation"])
 
@@ -49,12 +50,17 @@ async def readyz(service: Service) -> ReadyOut:
     responses={200: {"content": {"text/plain": {}}}},
 )
 async def metrics(service: Service) -> Response:
-    """Give counters and times by route, and how many jobs wait, since when, and how many are stuck."""
+    """Give counters and times by route, and how many jobs wait or are stuck, when periodic work ran."""
     async with transaction(service.engine) as connection:
         waiting = await backlog(connection)
+        tasks = await list_tasks(connection)
     measures = service.measures
     measures.waiting.set(waiting.waiting)
     measures.leased.set(waiting.leased)
     measures.stuck.set(waiting.stuck)
     measures.oldest.set(waiting.oldest_seconds)
+    for task in tasks:
+        measures.next_run.labels(task.name).set(task.next_at.timestamp())
+        if task.ended_at is not None:
+            measures.last_run.labels(task.name).set(task.ended_at.timestamp())
     return Response(generate_latest(measures.registry), media_type=CONTENT_TYPE_LATEST)

@@ -16,6 +16,8 @@ class Measures:
     leased: Gauge
     stuck: Gauge
     oldest: Gauge
+    last_run: Gauge
+    next_run: Gauge
 
 
 def new_measures() -> Measures:
@@ -32,4 +34,10 @@ def new_measures() -> Measures:
         leased=Gauge("hocba_jobs_leased", "Jobs that a worker has", registry=registry),
         stuck=Gauge("hocba_jobs_stuck", "Jobs given up until an operator acts", registry=registry),
         oldest=Gauge("hocba_jobs_oldest_seconds", "Age of the oldest waiting job", registry=registry),
+        last_run=Gauge(
+            "hocba_periodic_last_run_timestamp_seconds", "When it last ended", ["task"], registry=registry
+        ),
+        next_run=Gauge(
+            "hocba_periodic_next_run_timestamp_seconds", "When it is due next", ["task"], registry=registry
+        ),
     )

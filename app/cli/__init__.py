@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import admin, demonstration, operator, sender, sending
+from app.cli import admin, demonstration, operator, proofs, sender, sending
 
 app = typer.Typer(
     name="hocba",
@@ -19,6 +19,7 @@ app.add_typer(operator.jobs, name="jobs")
 app.add_typer(demonstration.commands)
 app.add_typer(sender.commands)
 app.add_typer(sending.commands)
+app.add_typer(proofs.commands)
 
 
 def main() -> None:

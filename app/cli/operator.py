@@ -1,6 +1,8 @@
 """What an operator runs on the machine: the service, its worker, the schema, the keys."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +11,14 @@ import typer
 from app.actors import System
 from app.audit import AuditTag, record_act
 from app.cli.running import Part, SchemaError, notice, open_database, serve, service_url
+from app.cli.terminal import Json, say, show_json
 from app.clock import system_clock
 from app.db import open_engine, transaction
-from app.jobs import revive
+from app.jobs import Backlog, backlog, revive
 from app.keys import add_key
 from app.logs import configure_logs
 from app.postgres import PostgresUnavailableError
+from app.schedule import Task, list_tasks
 from app.schema import current_revision, upgrade_schema
 from app.settings import Settings
 
@@ -89,6 +93,37 @@ async def _record_rotation(url: str, kid: str) -> None:
                 tag=AuditTag.KEY_ROTATED,
                 subject=kid,
             )
+    finally:
+        await engine.dispose()
+
+
+@jobs.command("list")
+def list_jobs(data_dir: DataDir = None, *, as_json: Json = False) -> None:
+    """Hàng đợi và việc định kỳ: lần chạy trước, lần tới / The queue, and periodic work: last and next run."""
+    settings = settings_with(data_dir=data_dir)
+    with open_database(settings) as owner_url:
+        waiting, tasks = asyncio.run(_overview(service_url(settings, owner_url)))
+    if as_json:
+        show_json({"queue": asdict(waiting), "periodic": [asdict(task) for task in tasks]})
+        return
+    say(
+        f"{waiting.waiting} việc chờ, {waiting.leased} đang chạy, {waiting.stuck} bị dừng",
+        f"{waiting.waiting} waiting, {waiting.leased} running, {waiting.stuck} given up",
+    )
+    for task in tasks:
+        ended = "—" if task.ended_at is None else task.ended_at.isoformat(timespec="seconds")
+        came = ", ".join(f"{name}: {count}" for name, count in (task.result or {}).items())
+        say(
+            f"{task.name}: lần trước {ended}, lần tới {task.next_at.isoformat(timespec='seconds')}",
+            f"every {task.every}; last result: {came or '—'}",
+        )
+
+
+async def _overview(url: str) -> tuple[Backlog, Sequence[Task]]:
+    engine = open_engine(url, pool_size=2)
+    try:
+        async with transaction(engine) as connection:
+            return await backlog(connection), await list_tasks(connection)
     finally:
         await engine.dispose()
 

@@ -131,7 +131,7 @@ def verify_receipt(
 ) -> None:
     """Kiểm tra biên nhận, không cần mạng nếu có tệp khóa. / Verify a receipt, offline with a key file."""
     with failures_told(as_json=as_json):
-        keys = _load_jwks(jwks)
+        keys = load_jwks(jwks)
         try:
             receipt = read_receipt(file.read_text(encoding="ascii", errors="replace"), keys)
             if package is not None:
@@ -207,7 +207,8 @@ def _field(transcript: etree._Element, name: str) -> str:
     return transcript.findtext(f"{{{NAMESPACE}}}NoiDung/{{{NAMESPACE}}}{name}") or ""
 
 
-def _load_jwks(place: str) -> dict[str, Any]:
+def load_jwks(place: str) -> dict[str, Any]:
+    """Give the service's public keys from a file or an address; SenderError where they cannot be read."""
     try:
         if place.startswith(("http://", "https://")):
             loaded = httpx.get(place, timeout=30).raise_for_status().json()

@@ -164,6 +164,7 @@ async def _live(world: World) -> dict[str, str]:
         "certificate_id": certificates[0]["certificate_id"],
         "anchor_id": UNKNOWN_ID,
         "unknown_id": UNKNOWN_ID,
+        "snapshot_id": UNKNOWN_ID,
         "row_id": world.accounts["rival"].id.hex,
         "account_id": world.accounts["xa.hoalu"].id.hex,
         "recall_id": await make(

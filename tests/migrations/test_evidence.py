@@ -35,6 +35,11 @@ EVIDENCE = (
     "record_event",
     "record_signature",
     "service_key",
+    "snapshot",
+    "snapshot_entry",
+    "snapshot_override",
+    "snapshot_school",
+    "snapshot_tile",
     "transfer_event",
 )
 PARTITIONED = ("finding", "item_event", "receipt", "record", "record_event", "record_signature")
@@ -127,6 +132,7 @@ async def test_every_table_that_may_change_is_a_known_one(owner: AsyncEngine) ->
             "possession_challenge",
             "recall",
             "recall_item",
+            "schedule",
             "sign_in_attempt",
             "transfer",
             "transfer_item",

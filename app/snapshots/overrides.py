@@ -1,0 +1,80 @@
+"""An officer's decision not to wait for a package that does not get answered (chốt không chờ gói bị treo).
+
+Nothing is lost by it: the package is judged when it can be, its records stand in the ledger, and the signed
+statement names it as left out.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.actors import Officer
+from app.approvals import require_reason
+from app.audit import AuditTag, record_act
+from app.db import database_now
+from app.deadlines.book import load_calendar
+from app.deadlines.calendar import in_legal_zone
+from app.errors import DomainError
+from app.ids import hex32, listed
+from app.snapshots.due import holding_packages, is_sealed
+from app.snapshots.scopes import Scope
+from app.snapshots.tables import snapshot_override
+
+
+async def leave_out(
+    connection: AsyncConnection,
+    scope: Scope,
+    package_ids: Collection[UUID],
+    *,
+    reason: str,
+    now: datetime,
+    officer: Officer,
+) -> None:
+    """Let a seal no longer wait for some packages, each named; others that hold it still do.
+
+    Refuses with QH-023 a missing reason, TH-050 a snapshot whose cut-off is to come, TH-051 a sealed one,
+    TH-052 a package that does not hold this seal. Deciding the same again changes nothing.
+    """
+    reason = require_reason(reason, action="override")
+    cut_off = scope.cut_off(await load_calendar(connection, scope.province))
+    moment = (await connection.execute(select(database_now()))).scalar_one()
+    if moment < cut_off:
+        raise DomainError("TH-050", kind=scope.kind, cut_off=in_legal_zone(cut_off).isoformat(sep=" "))
+    if await is_sealed(connection, scope):
+        raise DomainError("TH-051", kind=scope.kind, school_year=_written(scope))
+    holding = {held.package_id: held for held in await holding_packages(connection, scope, cut_off)}
+    others = set(package_ids) - set(holding)
+    if others:
+        raise DomainError("TH-052", kind=scope.kind, packages=listed(others), count=len(others))
+    for package_id in sorted(package_ids):
+        held = holding[package_id]
+        await connection.execute(
+            insert(snapshot_override)
+            .values(
+                province_code=scope.province,
+                school_year=scope.school_year,
+                kind=scope.kind,
+                package_id=package_id,
+                school_id=held.school_id,
+                reason=reason,
+                decided_by=officer.id,
+            )
+            .on_conflict_do_nothing()
+        )
+        await record_act(
+            connection,
+            now=now,
+            actor=officer,
+            tag=AuditTag.SNAPSHOT_OVERRIDDEN,
+            subject=f"package:{hex32(package_id)}",
+            school_id=held.school_id,
+            facts={"kind": scope.kind, "school_year": scope.school_year},
+        )
+
+
+def _written(scope: Scope) -> str:
+    return f"{scope.school_year}-{scope.school_year + 1}"
