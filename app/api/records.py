@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
 from app.api.deps import Connection, Reader, Service, ServiceState
+from app.api.explanations import ExplanationOut
 from app.api.scope import scope_of, uuid_of
 from app.api.texts import Moment
 from app.audit import AuditTag, record_act
@@ -21,6 +22,7 @@ from app.errors import DomainError
 from app.ids import hex32
 from app.ingest.answers import record_receipt
 from app.ingest.package import school_year_of
+from app.ingest.queries import explanations_of_item
 from app.recalls.life import RecallState
 from app.recalls.register import RecallOfRecord, recalls_of_record
 from app.records import (
@@ -167,6 +169,7 @@ class RecordOut(RecordHead):
 
     events: list[EventOut]
     recalls: list[RecallLine]
+    explanations: list[ExplanationOut]
     signatures: list[SignatureOut]
 
 
@@ -233,6 +236,10 @@ async def read(
     return RecordOut(
         **head.model_dump(),
         events=[EventOut.of(event) for event in events],
+        explanations=[
+            ExplanationOut.of(given)
+            for given in await explanations_of_item(connection, view.package_id, view.position)
+        ],
         recalls=[RecallLine.of(made) for made in await recalls_of_record(connection, view.record_id)],
         signatures=[SignatureOut.of(signature) for signature in await signatures_of(connection, view)],
     )

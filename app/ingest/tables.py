@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -150,4 +151,43 @@ receipt = Table(
     CheckConstraint("kind IN ('acknowledgement', 'acceptance', 'refusal')", name="kind"),
     Index("ix_receipt_record_id", "school_id", "record_id"),
     postgresql_partition_by="RANGE (school_year)",
+)
+
+# What a school says of a query (a finding that stands if it is explained), and how the authority took it.
+explanation = Table(
+    "explanation",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("school_id", Integer, ForeignKey("organisation.id"), nullable=False, index=True),
+    Column("school_year", SmallInteger, nullable=False),
+    Column("package_id", Uuid, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("given_by_kind", Text, nullable=False),
+    Column("given_by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    CheckConstraint("state IN ('given', 'accepted', 'declined')", name="state"),
+    # A declined explanation may be followed by another; any other stands once.
+    Index(
+        "uq_explanation_standing",
+        "package_id",
+        "position",
+        "code",
+        unique=True,
+        postgresql_where=text("state <> 'declined'"),
+    ),
+)
+
+explanation_event = Table(
+    "explanation_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("explanation_id", Uuid, ForeignKey("explanation.id"), nullable=False, index=True),
+    Column("source", Text),
+    Column("target", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("reason", Text),
 )

@@ -1,4 +1,4 @@
-"""Transfers between schools, and who manages a record since."""
+"""Transfers between schools, and who manages a record since; what schools explain."""
 
 from alembic import op
 
@@ -76,10 +76,47 @@ def upgrade() -> None:
         )
         """,
         "CREATE INDEX ix_transfer_event_transfer_id ON transfer_event (transfer_id)",
+        """
+        CREATE TABLE explanation (
+            id UUID NOT NULL,
+            school_id INTEGER NOT NULL,
+            school_year SMALLINT NOT NULL,
+            package_id UUID NOT NULL,
+            position INTEGER NOT NULL,
+            code TEXT NOT NULL,
+            text TEXT NOT NULL,
+            given_by_kind TEXT NOT NULL,
+            given_by TEXT NOT NULL,
+            state TEXT NOT NULL,
+            CONSTRAINT pk_explanation PRIMARY KEY (id),
+            CONSTRAINT ck_explanation_state CHECK (state IN ('given', 'accepted', 'declined')),
+            CONSTRAINT fk_explanation_school_id FOREIGN KEY(school_id) REFERENCES organisation (id)
+        )
+        """,
+        "CREATE INDEX ix_explanation_school_id ON explanation (school_id)",
+        "CREATE UNIQUE INDEX uq_explanation_standing ON explanation (package_id, position, code) "
+        "WHERE state <> 'declined'",
+        """
+        CREATE TABLE explanation_event (
+            id BIGINT GENERATED ALWAYS AS IDENTITY,
+            explanation_id UUID NOT NULL,
+            source TEXT,
+            target TEXT NOT NULL,
+            at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL,
+            actor_kind TEXT NOT NULL,
+            actor_id TEXT NOT NULL,
+            reason TEXT,
+            CONSTRAINT pk_explanation_event PRIMARY KEY (id),
+            CONSTRAINT fk_explanation_event_explanation_id
+                FOREIGN KEY(explanation_id) REFERENCES explanation (id)
+        )
+        """,
+        "CREATE INDEX ix_explanation_event_explanation_id ON explanation_event (explanation_id)",
     )
     distribute("custody", "record_id")
-    make_immutable("transfer_event")
-    allow("SELECT, INSERT, UPDATE", "custody", "transfer", "transfer_item")
+    make_immutable("transfer_event", "explanation_event")
+    allow("SELECT, INSERT, UPDATE", "custody", "transfer", "transfer_item", "explanation")
+    guard_moves("explanation", "given>accepted", "given>declined")
     moves = (
         "released>consented",
         "released>accepted",
@@ -94,4 +131,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    drop("explanation_event", "explanation")
     drop("transfer_event", "transfer_item", "transfer", "custody")

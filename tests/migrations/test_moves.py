@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db import SERVICE_ROLE, open_engine
 from app.deadlines.lives import EXEMPTION_LIFE, EXTENSION_LIFE
 from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE
+from app.ingest.queries import EXPLANATION_LIFECYCLE
 from app.lifecycle import Lifecycle
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
@@ -55,6 +56,7 @@ LIVES = (
     Life(table="certificate", life=CERTIFICATE_LIFECYCLE),
     Life(table="extension", life=EXTENSION_LIFE),
     Life(table="exemption", life=EXEMPTION_LIFE),
+    Life(table="explanation", life=EXPLANATION_LIFECYCLE),
     Life(table="recall", life=RECALL_LIFECYCLE),
     Life(table="recall_item", life=RECALL_LIFECYCLE),
     Life(table="transfer", life=TRANSFER_LIFECYCLE),
