@@ -172,12 +172,21 @@ class TransferringOut(BaseModel):
     to_school_code: str
 
 
+class HoldingOut(BaseModel):
+    """Bản chốt có học bạ này / a sealed snapshot that holds the record."""
+
+    snapshot_id: str
+    kind: str
+    cut_off: datetime
+
+
 class ImpactOut(BaseModel):
     """Thu hồi học bạ này ảnh hưởng đến gì / what the recall of this record touches."""
 
     record_id: str
     school_year: str
     stands: bool = Field(description="Chưa thu hồi, chưa thay thế / neither recalled nor replaced")
+    snapshots: list[HoldingOut]
     later_years: list[LaterYearOut]
     later_years_elsewhere: int = Field(description="Ngoài phạm vi của bạn / outside your scope")
     transfers: list[TransferringOut]
@@ -192,6 +201,10 @@ class ImpactOut(BaseModel):
             record_id=hex32(impact.record_id),
             school_year=school_year_of(impact.school_year),
             stands=impact.stands,
+            snapshots=[
+                HoldingOut(snapshot_id=hex32(held.id), kind=held.scope.kind, cut_off=held.cut_off)
+                for held in impact.snapshots
+            ],
             later_years=[
                 LaterYearOut(
                     record_id=hex32(later.record_id),
@@ -222,6 +235,7 @@ class ReachOut(BaseModel):
     """Phạm vi ảnh hưởng, gộp lại / what one request touches, in numbers."""
 
     records: int
+    snapshots: int
     later_years: int
     transfers: int
     lookups: int
@@ -231,6 +245,7 @@ class ReachOut(BaseModel):
         """Add up."""
         return cls(
             records=len(impacts),
+            snapshots=len({held.id for i in impacts for held in i.snapshots}),
             later_years=sum(len(i.later_years) + i.later_years_elsewhere for i in impacts),
             transfers=sum(len(i.transfers) for i in impacts),
             lookups=sum(i.looks.count for i in impacts),

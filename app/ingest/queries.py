@@ -180,19 +180,24 @@ async def _append_event(
     )
 
 
+_given = explanation_event.alias("given")
+_decided = explanation_event.alias("decided")
+
+
 def _explanations() -> Select[tuple[object, ...]]:
-    given, decided = explanation_event.alias("given"), explanation_event.alias("decided")
     return (
         select(
             explanation,
             organisation.c.code.label("school_code"),
-            given.c.at.label("given_at"),
-            decided.c.at.label("decided_at"),
-            decided.c.reason,
+            _given.c.at.label("given_at"),
+            _decided.c.at.label("decided_at"),
+            _decided.c.reason,
         )
         .join(organisation, organisation.c.id == explanation.c.school_id)
-        .join(given, and_(given.c.explanation_id == explanation.c.id, given.c.source.is_(None)))
-        .outerjoin(decided, and_(decided.c.explanation_id == explanation.c.id, decided.c.source.is_not(None)))
+        .join(_given, and_(_given.c.explanation_id == explanation.c.id, _given.c.source.is_(None)))
+        .outerjoin(
+            _decided, and_(_decided.c.explanation_id == explanation.c.id, _decided.c.source.is_not(None))
+        )
     )
 
 
@@ -237,6 +242,6 @@ async def explanations_of_item(
     statement = (
         _explanations()
         .where(explanation.c.package_id == package_id, explanation.c.position == position)
-        .order_by(explanation.c.id)
+        .order_by(_given.c.id)
     )
     return [_view(row) for row in await connection.execute(statement)]

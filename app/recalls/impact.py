@@ -16,6 +16,7 @@ from app.records.custody import managed_records
 from app.records.entry import ManagedRecord
 from app.records.reading import Scope
 from app.records.tables import active_record
+from app.snapshots.reading import SnapshotView, snapshots_containing
 from app.transfers.tables import OPEN_STATES, transfer, transfer_item
 
 _LOOKS = (AuditTag.RECORD_READ, AuditTag.PUPIL_READ)
@@ -53,12 +54,14 @@ class Impact:
     Attributes:
         later_years: those that the reader may see.
         later_years_elsewhere: how many more there are.
+        snapshots: the sealed ones that hold it; they go on saying what was so when they were sealed.
         replaced: the codes that this record stands for, its own predecessor first.
     """
 
     record_id: UUID
     school_year: int
     stands: bool
+    snapshots: Sequence[SnapshotView]
     later_years: Sequence[LaterYear]
     later_years_elsewhere: int
     transfers: Sequence[OpenTransfer]
@@ -72,6 +75,7 @@ async def impact_of(connection: AsyncConnection, found: RecallView, scope: Scope
     records = sorted(known.values(), key=lambda held: held.record_id)
     visible, hidden = await _later_years(connection, records, scope)
     transfers = await _transfers(connection, records)
+    snapshots = await snapshots_containing(connection, known)
     looks = await _looks(connection, found, records)
     chains = await _chains(connection, records)
     return [
@@ -79,6 +83,7 @@ async def impact_of(connection: AsyncConnection, found: RecallView, scope: Scope
             record_id=held.record_id,
             school_year=held.school_year,
             stands=held.stands,
+            snapshots=snapshots.get(held.record_id, ()),
             later_years=visible.get(held.record_id, ()),
             later_years_elsewhere=hidden.get(held.record_id, 0),
             transfers=transfers.get(held.record_id, ()),

@@ -15,6 +15,8 @@ from app.db import transaction
 from app.organisations.tree import change_management
 from app.recalls.escalation import prompt_overdue
 from app.records.status import RecordEventKind
+from app.snapshots.scopes import Scope, SnapshotKind
+from app.snapshots.sealing import Outcome, Sealer, seal
 from tests.api.conftest import Api, refusal
 from tests.builders.callers import tokens_for_all
 from tests.builders.ledger import PUPIL, happened, issue, standing, stored_bytes
@@ -333,6 +335,28 @@ async def test_the_blast_radius_is_shown_before_anybody_decides(api: Api) -> Non
     assert impact["lookups"] == 2
     assert impact["last_lookup_at"] is not None
     assert impact["stands"] is True
+
+
+async def test_the_snapshots_that_hold_a_record_are_named(api: Api) -> None:
+    record_id = await record(api)
+    at(api, AFTER_LOCK)
+    recall_id = await asked(api, record_id)
+    unsealed = (await api.call("tanlap", "GET", f"{RECALLS}/{recall_id}/impact")).json()
+    assert unsealed["items"][0]["snapshots"] == []
+    service = api.service
+    sealer = Sealer(
+        engine=service.engine, clock=service.clock, keys=service.keys, offload=service.bench.offload
+    )
+    scope = Scope(province="66", school_year=2025, kind=SnapshotKind.SCHOOL_CONFIRMED)
+    assert await seal(sealer, scope) is Outcome.SEALED
+    sealed = (await api.call("tanlap", "GET", f"{RECALLS}/{recall_id}/impact")).json()
+    (held,) = sealed["items"][0]["snapshots"]
+    assert (held["kind"], held["cut_off"]) == ("SCHOOL_CONFIRMED", "2026-06-30T17:00:00Z")
+    preview = await api.call(
+        "tanlap", "POST", f"{RECALLS}/decisions?preview=true",
+        json={"recall_ids": [recall_id], "action": "approve"},
+    )  # fmt: skip
+    assert preview.json()["results"][0]["impact"]["snapshots"] == 1
 
 
 async def test_requests_are_seen_in_scope_only_and_looking_is_noted(api: Api) -> None:
