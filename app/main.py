@@ -16,7 +16,6 @@ from app.api import (
     calendar,
     certificates,
     clients,
-    explanations,
     extensions,
     health,
     organisations,
@@ -41,7 +40,7 @@ from app.clock import Clock, system_clock
 from app.db import open_engine, transaction
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE, SETTLE_HELD
-from app.ingest.process import Bench, judge_package, settle_held
+from app.ingest.process import Bench, judge_package, settle_held, settle_revocation
 from app.ingest.receipts import ISSUER
 from app.keys import open_key_ring, publish
 from app.offload import Offload
@@ -49,6 +48,7 @@ from app.recalls.escalation import prompt_overdue
 from app.settings import Settings
 from app.snapshots.sealing import Sealer, seal_due
 from app.verify.policy import ACCEPTANCE
+from app.verify.revocation.shelf import SETTLE_REVOCATION, Shelf
 from app.verify.signer_policy import SIGNER_RULES
 from app.worker import Handle, Worker
 
@@ -67,7 +67,6 @@ ROUTERS: Final = (
     extensions.router,
     snapshots.router,
     recalls.router,
-    explanations.router,
     transfers.router,
     policies.router,
     audit_log.router,
@@ -121,6 +120,7 @@ async def open_service(
                 limits=_limits(settings),
                 acceptance=ACCEPTANCE,
                 rules=SIGNER_RULES,
+                shelf=Shelf(bench),
             ),
             authenticator=Authenticator(
                 engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)
@@ -188,6 +188,7 @@ def handles(bench: Bench) -> Mapping[str, Handle]:
     return {
         JUDGE_PACKAGE: partial(judge_package, bench),
         SETTLE_HELD: partial(settle_held, bench),
+        SETTLE_REVOCATION: partial(settle_revocation, bench),
         SEAL_SNAPSHOTS: partial(schedule.run, bench.engine, partial(seal_due, sealer)),
         PROMPT_RECALLS: partial(schedule.run, bench.engine, partial(_prompt_recalls, bench)),
     }

@@ -20,6 +20,7 @@ from app.records import tables as record_tables
 from app.snapshots import tables as snapshot_tables
 from app.transfers import tables as transfer_tables
 from app.verify.certificates import tables as certificate_tables
+from app.verify.revocation import tables as revocation_tables
 
 __all__ = [
     "audit",
@@ -35,6 +36,7 @@ __all__ = [
     "policy_tables",
     "recall_tables",
     "record_tables",
+    "revocation_tables",
     "schedule",
     "snapshot_tables",
     "transfer_tables",

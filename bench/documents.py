@@ -17,9 +17,11 @@ from app.demo.transcripts import Composed, compose_school, package_of, sign_comp
 from app.formats.profile import SignerRole
 from app.ingest.judgement import Bars, Origin
 from app.ingest.limits import Limits
+from app.policies.policy_set import PolicySet
 from app.verify.certificates.standing import CertificateEntry, CertificateEvent, CertificateState
 from app.verify.chain import OwnerClass, TrustAnchor, TrustList, fingerprint_of
 from app.verify.policy import ACCEPTANCE
+from app.verify.revocation.known import KnownRevocations
 from app.verify.signer_policy import SIGNER_RULES
 from app.verify.signers import Entries
 
@@ -127,6 +129,8 @@ def _load(province: Province, school: School, shape: Shape, signed: list[etree._
             acceptance=ACCEPTANCE,
             calendar=calendar_of(province.department.code, ()),
             extensions=(),
+            policies=PolicySet(),
+            revocations=KnownRevocations(),
         ),
         certificates={
             fingerprint_of(item.credential.certificate): item.credential.certificate

@@ -16,9 +16,11 @@ from app.formats.profile import TranscriptFacts
 from app.ids import hex32
 from app.ingest.examination import ExaminedItem
 from app.ingest.package import ItemState, school_year_of
+from app.policies.policy_set import PolicyKey, PolicySet
 from app.records.entry import Clash, Entry, SignatureView
 from app.verify.chain import TrustList
 from app.verify.policy import AcceptancePolicy
+from app.verify.revocation.known import KnownRevocations, RevocationBar, RevocationChecking
 from app.verify.signer_policy import SignerRules
 from app.verify.signers import Entries, judge
 from app.verify.verdict import Indication, SignerSummary, Verdict
@@ -54,6 +56,8 @@ class Bars:
     Attributes:
         calendar: of the school's province.
         extensions: that the school was granted.
+        policies: of the package's receipt.
+        revocations: what is known of revoked certificates.
     """
 
     trust: TrustList
@@ -61,6 +65,8 @@ class Bars:
     acceptance: AcceptancePolicy
     calendar: Calendar
     extensions: tuple[Extension, ...]
+    policies: PolicySet
+    revocations: KnownRevocations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +128,7 @@ def _weigh(item: ExaminedItem, origin: Origin, entries: Entries, bars: Bars) -> 
             ),
             acceptance=bars.acceptance,
             received_at=origin.received_at,
+            revocation=_revocation(item.facts, origin, bars),
         )
         findings += verdict.findings
     else:
@@ -143,6 +150,16 @@ def _weigh(item: ExaminedItem, origin: Origin, entries: Entries, bars: Bars) -> 
             else None
         ),
     )
+
+
+def _revocation(facts: TranscriptFacts, origin: Origin, bars: Bars) -> RevocationBar:
+    checking = bars.policies.value(
+        PolicyKey.REVOCATION_CHECKING,
+        province=origin.province_code,
+        level=facts.level,
+        school_year=origin.school_year,
+    )
+    return RevocationBar(checking=RevocationChecking(str(checking)), known=bars.revocations)
 
 
 def _timeliness(facts: TranscriptFacts, origin: Origin, bars: Bars) -> Timeliness:
@@ -193,6 +210,7 @@ def _signature(signer: SignerSummary) -> SignatureView:
         subject=signer.subject,
         signed_at=signer.signing_time,
         algorithm=signer.algorithm,
+        evidence=signer.evidence,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import jobs
@@ -30,6 +30,7 @@ from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE, PACKAGE_LIFE, ItemState, PackageState, school_year_of
 from app.ingest.replacement import replacement_rule
 from app.ingest.reply import write_findings, write_outcomes
+from app.ingest.tables import finding as finding_table
 from app.ingest.tables import item, item_event, package, package_event, package_progress
 from app.jobs import Job
 from app.keys import KeyRing
@@ -40,8 +41,9 @@ from app.records import append, find_clashes, hold_places
 from app.verify.certificates.anchors import trust_list
 from app.verify.certificates.registry import entries_for, hold_still
 from app.verify.policy import AcceptancePolicy
+from app.verify.revocation.shelf import Shelf, hold_shelf, shelf_version
 from app.verify.signer_policy import SignerRules
-from app.verify.signers import Entries
+from app.verify.signers import AWAITING_REVOCATION, Entries
 
 MAX_TRIES: Final = 5
 
@@ -61,6 +63,7 @@ class Bench:
     limits: Limits
     acceptance: AcceptancePolicy
     rules: SignerRules
+    shelf: Shelf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +88,11 @@ class _Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """The outcomes, and the registered certificates they rest on."""
+    """The outcomes, and what they rest on: registered certificates, revocation data."""
 
     fingerprints: frozenset[str]
     entries: Entries
+    shelf_version: tuple[int, int]
     outcomes: Sequence[Outcome]
 
 
@@ -129,6 +133,24 @@ async def settle_held(bench: Bench, job: Job, worker: str) -> None:
         )
         for package_id in held.scalars():
             await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=job.school_id, ref=package_id)
+        await jobs.finish(connection, job, worker=worker)
+
+
+async def settle_revocation(bench: Bench, job: Job, worker: str) -> None:
+    """Queue every package of which something waits for revocation data, because some has come in."""
+    is_waiting = finding_table.c.code.in_(sorted(AWAITING_REVOCATION))
+    same = [
+        finding_table.c[name] == item.c[name]
+        for name in ("school_id", "school_year", "package_id", "position")
+    ]
+    async with transaction(bench.engine) as connection:
+        held = await connection.execute(
+            select(item.c.school_id, item.c.package_id)
+            .where(item.c.state == ItemState.HELD, exists().where(*same, is_waiting))
+            .distinct()
+        )
+        for row in held.all():
+            await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=row.school_id, ref=row.package_id)
         await jobs.finish(connection, job, worker=worker)
 
 
@@ -270,6 +292,8 @@ async def _judge(
             acceptance=bench.acceptance,
             calendar=await load_calendar(connection, origin.province_code),
             extensions=await extensions_of(connection, origin.school_id),
+            policies=await policies_at(connection, origin.received_at),
+            revocations=await bench.shelf.known(connection),
         )
     outcomes = await bench.offload.run(
         weigh,
@@ -279,13 +303,13 @@ async def _judge(
         bars=bars,
     )
     async with transaction(bench.engine) as connection:
-        policies = await policies_at(connection, origin.received_at)
-        rule = replacement_rule(policies, bars.calendar, bars.extensions)
+        rule = replacement_rule(bars.policies, bars.calendar, bars.extensions)
         entered = [o.entry for o in outcomes if o.entry is not None]
         clashes = await find_clashes(connection, entered, rule=rule)
     return _Judged(
         fingerprints=examination.fingerprints,
         entries=entries,
+        shelf_version=bars.revocations.version,
         outcomes=settle_clashes(outcomes, clashes, origin),
     )
 
@@ -302,6 +326,10 @@ async def _commit(
     await hold_still(connection, judged.fingerprints)
     if await entries_for(connection, judged.fingerprints) != judged.entries:
         raise _TakenMeanwhileError
+    if any(outcome.state is ItemState.HELD for outcome in judged.outcomes):
+        await hold_shelf(connection)
+        if await shelf_version(connection) != judged.shelf_version:
+            raise _TakenMeanwhileError
     entries = [outcome.entry for outcome in judged.outcomes if outcome.entry is not None]
     if entries:
         if not await hold_places(connection, entries):

@@ -123,6 +123,7 @@ def _verdict_row(verdict: Verdict) -> Mapping[str, object]:
                 "fingerprint": signer.fingerprint,
                 "signed_at": signer.signing_time and signer.signing_time.isoformat(),
                 "algorithm": signer.algorithm,
+                "revocation": list(signer.evidence),
             }
             for signer in verdict.signers
         ],

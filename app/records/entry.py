@@ -1,6 +1,6 @@
 """What is appended to the ledger, and why it may not be; values, without a database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,7 @@ class SignatureView:
     subject: str | None
     signed_at: datetime | None
     algorithm: str | None
+    evidence: Sequence[Mapping[str, str | int | None]] = ()  # what revocation was judged by, leaf first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

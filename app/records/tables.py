@@ -89,6 +89,7 @@ record_signature = Table(
     Column("subject", Text),
     Column("signed_at", DateTime(timezone=True)),
     Column("algorithm", Text),
+    Column("evidence", JSONB, nullable=False),
     Index("ix_record_signature_fingerprint", "fingerprint", "signed_at"),
     postgresql_partition_by="RANGE (school_year)",
 )

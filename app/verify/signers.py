@@ -4,6 +4,7 @@
 
     1  the signature was made before it was received
     2  a path leads from its certificate to a trust anchor, as of the signing time      (chain)
+       and no authority had revoked any certificate of it by then, as far as is known   (revocation)
     3  a school's seal ends in an anchor of the class that such a school uses
     4  seal and head: the certificate is registered by this school, in this role, and was approved
     5  teachers: the certificate names the person whom the content names                (naming)
@@ -14,6 +15,7 @@ Each present signature has to hold: one that fails, fails the transcript.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
@@ -21,17 +23,21 @@ from cryptography import x509
 from app.findings import Finding, finding, has_errors
 from app.formats.profile import NamedPerson, SignerRole
 from app.verify.certificates.standing import CertificateEntry, Standing, standing_at
-from app.verify.chain import TrustList, build_path, fingerprint_of
+from app.verify.chain import PathVerdict, TrustList, build_path, fingerprint_of
 from app.verify.naming import Naming, compare_subject
 from app.verify.policy import AcceptancePolicy
+from app.verify.revocation.answer import Consulted, RevocationAnswer, RevocationStatus
+from app.verify.revocation.known import NOT_CHECKED, RevocationBar, RevocationChecking
 from app.verify.signer_policy import SignerPolicy
 from app.verify.verdict import Indication, SignatureCheck, SignerSummary, Verdict
 
 Entries = Mapping[str, Sequence[CertificateEntry]]
 """The registered certificates by fingerprint; the same one may be registered by several schools."""
 
+# Causes that what an authority publishes later may take away.
+AWAITING_REVOCATION: Final = frozenset({"KS-061", "KS-062"})
 # Causes that a later decision may still take away: they hold a transcript, they do not refuse it.
-_AWAITING: Final = frozenset({"KS-044"})
+_AWAITING: Final = frozenset({"KS-044", *AWAITING_REVOCATION})
 
 _REGISTERED_ROLES: Final = (SignerRole.SCHOOL, SignerRole.HEAD)
 
@@ -83,6 +89,7 @@ def judge(
     policy: SignerPolicy,
     acceptance: AcceptancePolicy,
     received_at: datetime,
+    revocation: RevocationBar = NOT_CHECKED,
 ) -> Verdict:
     """Judge the signatures of one transcript together: PASSED accepts, INDETERMINATE holds, FAILED refuses.
 
@@ -95,13 +102,15 @@ def judge(
         policy: what is asked of the signers.
         acceptance: what algorithms and keys are accepted.
         received_at: when the package was taken in charge, aware; no signing time may lie after it.
+        revocation: what is known of revocations, and how much of it is asked for.
     """
     findings: list[Finding] = []
     signers: list[SignerSummary] = []
     for check in checks:
         reasons = list(check.findings)
+        consulted: tuple[Consulted, ...] = ()
         if check.indication is Indication.PASSED:
-            reasons += _judge_signature(
+            judged, consulted = _judge_signature(
                 check,
                 people=people,
                 entries=entries,
@@ -110,8 +119,10 @@ def judge(
                 policy=policy,
                 acceptance=acceptance,
                 received_at=received_at,
+                revocation=revocation,
             )
-        signers.append(_summary(check, reasons))
+            reasons += judged
+        signers.append(_summary(check, reasons, consulted))
         findings += [reason for reason in reasons if reason not in findings]
     present = {check.role for check in checks}
     findings += [finding("KS-051", role=role) for role in policy.required if role not in present]
@@ -133,8 +144,9 @@ def _judge_signature(
     policy: SignerPolicy,
     acceptance: AcceptancePolicy,
     received_at: datetime,
-) -> list[Finding]:
-    """Steps 1 to 5, for a signature that holds by itself."""
+    revocation: RevocationBar,
+) -> tuple[list[Finding], tuple[Consulted, ...]]:
+    """Steps 1 to 5, for a signature that holds by itself; what was consulted on the way."""
     assert check.certificate is not None
     assert check.signing_time is not None
     known = entries.get(fingerprint_of(check.certificate), ())
@@ -153,13 +165,15 @@ def _judge_signature(
         reasons.append(
             case.finding("KS-041", at=case.signing_time.isoformat(), received_at=received_at.isoformat())
         )
-    reasons += _judge_path(case, trust, acceptance)
+    path = build_path(case.certificate, check.intermediates, trust, acceptance, case.signing_time)
+    reasons += _judge_path(case, path)
+    barred, consulted = _judge_revocation(case, path, revocation)
+    reasons += barred
     registered = _judge_registration(case) if check.role in _REGISTERED_ROLES else _judge_staff(case)
-    return reasons + [reason for reason in registered if reason not in reasons]
+    return reasons + [reason for reason in registered if reason not in reasons], consulted
 
 
-def _judge_path(case: _Case, trust: TrustList, acceptance: AcceptancePolicy) -> list[Finding]:
-    path = build_path(case.certificate, case.check.intermediates, trust, acceptance, case.signing_time)
+def _judge_path(case: _Case, path: PathVerdict) -> list[Finding]:
     if path.finding is not None:
         return [_placed(path.finding, case)]
     is_seal = case.check.role is SignerRole.SCHOOL
@@ -167,6 +181,48 @@ def _judge_path(case: _Case, trust: TrustList, acceptance: AcceptancePolicy) -> 
         accepted = ", ".join(sorted(case.policy.seal_owner_classes))
         return [case.finding("KS-052", owner_class=path.owner_class, accepted=accepted)]
     return []
+
+
+def _judge_revocation(
+    case: _Case, path: PathVerdict, revocation: RevocationBar
+) -> tuple[list[Finding], tuple[Consulted, ...]]:
+    """RFC 5280, 6.3, for all below the anchor; that one stands or falls with the trust list."""
+    if revocation.checking is RevocationChecking.OFF:
+        return [], ()
+    reasons: list[Finding] = []
+    consulted: list[Consulted] = []
+    for certificate, issuer in pairwise(path.chain):
+        answer = revocation.known.answer(certificate, issuer)
+        status = answer.status_at(case.signing_time)
+        consulted.append(
+            Consulted(fingerprint=fingerprint_of(certificate), status=status, evidence=answer.evidence)
+        )
+        if status is RevocationStatus.REVOKED:
+            reasons.append(_revoked(case, certificate, answer))
+        elif status is RevocationStatus.ON_HOLD:
+            facts = _revocation_facts(case, certificate, answer)
+            reasons.append(case.finding("KS-062", **facts))
+        elif status is RevocationStatus.UNKNOWN and revocation.checking is RevocationChecking.REQUIRE:
+            facts = _revocation_facts(case, certificate, answer)
+            reasons.append(case.finding("KS-061", at=facts["at"], issuer=facts["issuer"]))
+    return reasons, tuple(consulted)
+
+
+def _revoked(case: _Case, certificate: x509.Certificate, answer: RevocationAnswer) -> Finding:
+    facts = _revocation_facts(case, certificate, answer)
+    if certificate == case.certificate:
+        return case.finding("KS-060", **facts)
+    return case.finding("KS-063", **facts, subject=certificate.subject.rfc4514_string())
+
+
+def _revocation_facts(case: _Case, certificate: x509.Certificate, answer: RevocationAnswer) -> dict[str, str]:
+    return {
+        "at": case.signing_time.isoformat(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "since": answer.holds_from.isoformat() if answer.holds_from else "-",
+        "reason": answer.reason.value,
+        "source": answer.evidence.kind if answer.evidence else "-",
+    }
 
 
 def _placed(reason: Finding, case: _Case) -> Finding:
@@ -245,7 +301,9 @@ def _indication(findings: Iterable[Finding]) -> Indication:
     return Indication.INDETERMINATE if is_awaited else Indication.FAILED
 
 
-def _summary(check: SignatureCheck, reasons: Sequence[Finding]) -> SignerSummary:
+def _summary(
+    check: SignatureCheck, reasons: Sequence[Finding], consulted: tuple[Consulted, ...]
+) -> SignerSummary:
     certificate = check.certificate
     failed = check.indication is Indication.FAILED
     return SignerSummary(
@@ -256,4 +314,5 @@ def _summary(check: SignatureCheck, reasons: Sequence[Finding]) -> SignerSummary
         subject=certificate.subject.rfc4514_string() if certificate is not None else None,
         signing_time=check.signing_time,
         algorithm=check.algorithm,
+        evidence=tuple(one.stored for one in consulted),
     )

@@ -1,5 +1,6 @@
 """The words of a verification, after ETSI EN 319 102-1: values that are stored, never exceptions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -62,6 +63,7 @@ class SignerSummary:
     subject: str | None
     signing_time: datetime | None
     algorithm: str | None
+    evidence: tuple[Mapping[str, str | int | None], ...] = ()  # of revocation, one a certificate, leaf first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ def upgrade() -> None:
             subject TEXT,
             signed_at TIMESTAMP WITH TIME ZONE,
             algorithm TEXT,
+            evidence JSONB NOT NULL,
             CONSTRAINT pk_record_signature PRIMARY KEY (school_id, school_year, record_id, position)
         )
          PARTITION BY RANGE (school_year)

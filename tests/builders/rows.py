@@ -35,6 +35,7 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "extension.state": "'requested'",
     "item.record_id": "'018f0000-0000-7000-8000-000000000002'",
     "item.state": "'held'",
+    "ocsp_response.status": "'good'",
     "organisation.kind": "'ministry'",
     "package_progress.state": "'received'",
     "recall.state": "'requested'",
