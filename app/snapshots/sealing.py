@@ -33,7 +33,7 @@ from app.snapshots.writing import ManifestBuilder, write
 
 PAUSE: Final = timedelta(milliseconds=100)
 _OLDEST_OPEN: Final = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-_NEXT_NUMBER: Final = text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+_OWN_NUMBER: Final = text("SELECT pg_current_xact_id()::text::bigint")
 
 
 class Outcome(StrEnum):
@@ -98,17 +98,16 @@ async def seal(sealer: Sealer, scope: Scope) -> Outcome:
 
 
 async def _barrier(sealer: Sealer, scope: Scope) -> int:
-    """Give the number that the database will give to the next transaction, read after the cut-off.
+    """Draw a transaction number after the cut-off: whatever was received before it has a smaller one.
 
-    A transaction with this number or a later one has begun after the cut-off. Intake has its number (from
-    claiming the package's id) before it reads the clock, so whatever it received before has a smaller one.
+    For intake draws its number, by claiming the package's id, before it reads the clock.
     """
     async with transaction(sealer.engine) as connection:
         calendar = await load_calendar(connection, scope.province)
         moment = (await connection.execute(select(database_now()))).scalar_one()
         if moment < scope.cut_off(calendar):
             raise ValueError(f"{scope.kind} of {scope.school_year} is not due")
-        return int((await connection.execute(_NEXT_NUMBER)).scalar_one())
+        return int((await connection.execute(_OWN_NUMBER)).scalar_one())
 
 
 async def _seal_once(sealer: Sealer, connection: AsyncConnection, scope: Scope) -> Outcome:
