@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1", tags=["explanations"])
 
 Reviewer = Annotated[Officer, Depends(requires(Role.COMMUNE_OFFICER, Role.DEPARTMENT_OFFICER))]
 PackageId = Annotated[str, Path(max_length=40, description="package_id, 32 hoặc 36 ký tự")]
-Position = Annotated[int, Path(ge=1, le=1_000_000, description="Vị trí trong gói, từ 1 / from 1")]
+Position = Annotated[int, Path(ge=0, le=1_000_000, description="Vị trí trong gói, từ 1 / from 1")]
 ExplanationId = Annotated[str, Path(max_length=40, description="explanation_id, 32 hoặc 36 ký tự")]
 
 
