@@ -32,6 +32,7 @@ from app.api import (
 )
 from app.api.auth import Authenticator
 from app.api.deps import ServiceState
+from app.api.description import DescribedApplication
 from app.api.edge import Edge, EdgeLimits
 from app.api.measures import new_measures
 from app.api.oidc import OpenIdProvider
@@ -151,7 +152,9 @@ def _provider(settings: Settings) -> OpenIdProvider | None:
 
 def create_app(service: ServiceState) -> FastAPI:
     """Make the HTTP application over the service's parts."""
-    app = FastAPI(
+    app = DescribedApplication(
+        routers=ROUTERS,
+        address=service.settings.address,
         title="CSDL học bạ số",
         version=VERSION,
         description=DESCRIPTION,
@@ -160,8 +163,6 @@ def create_app(service: ServiceState) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in ROUTERS:
-        app.include_router(router)
     problems.install(app)
     app.add_middleware(
         Edge,

@@ -40,6 +40,17 @@ class AccessToken(BaseModel):
     expires_in: int = Field(description="Giây / seconds", examples=[3600])
 
 
+class OAuthRefusal(BaseModel):
+    """Từ chối cấp thẻ, theo dạng của giao thức / a refusal in the protocol's own form (RFC 6749, 5.2)."""
+
+    error: str
+    error_description: str
+    code: str
+    title: str
+    title_en: str
+    hint: str
+
+
 class SessionToken(AccessToken):
     """Phiên làm việc của cán bộ / an officer's session."""
 
@@ -58,6 +69,10 @@ class SignIn(Asked):
     "/oauth2/token",
     summary="Lấy thẻ truy cập cho phần mềm / Get a client's access token",
     response_model=AccessToken,
+    responses={
+        status: {"model": OAuthRefusal, "description": "Không cấp thẻ / refused (RFC 6749, 5.2)"}
+        for status in (400, 401)
+    },
 )
 async def token(
     service: Service,
@@ -211,14 +226,14 @@ def _named(account: Account | None) -> Officer | Anonymous:
 def _oauth_refusal(error: DomainError) -> JSONResponse:
     """Answer in the protocol's own form (RFC 6749, 5.2), with the catalogue's code beside it."""
     word = _OAUTH_ERRORS[error.code]
-    body = {
-        "error": word,
-        "error_description": error.cause.title_en,
-        "code": error.code,
-        "title": error.cause.title_vi,
-        "title_en": error.cause.title_en,
-        "hint": error.cause.hint_vi,
-    }
+    body = OAuthRefusal(
+        error=word,
+        error_description=error.cause.title_en,
+        code=error.code,
+        title=error.cause.title_vi,
+        title_en=error.cause.title_en,
+        hint=error.cause.hint_vi,
+    )
     is_unknown = word == "invalid_client"
     headers = _PRAGMA | ({"WWW-Authenticate": 'Basic realm="hocba"'} if is_unknown else {})
-    return JSONResponse(body, 401 if is_unknown else 400, headers)
+    return JSONResponse(body.model_dump(), 401 if is_unknown else 400, headers)

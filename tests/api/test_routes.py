@@ -30,6 +30,9 @@ TABLE: Final = tomllib.loads((Path(__file__).parent / "access.toml").read_text("
 ENTRIES: Final[Mapping[str, Mapping[str, Any]]] = TABLE["routes"]
 UNKNOWN_ID: Final = "0190163d8694739b8a00000000000000"
 
+# What is no secret of ours, and so the same whoever asks.
+SAME: Final = ("version", "existing_code", "position")
+
 # Callers of another province, where nothing of ours may be seen.
 STRANGERS: Final = {
     "rival": Role.SCHOOL_SOFTWARE,
@@ -165,6 +168,8 @@ async def _live(world: World) -> dict[str, str]:
         "anchor_id": UNKNOWN_ID,
         "unknown_id": UNKNOWN_ID,
         "snapshot_id": UNKNOWN_ID,
+        "explanation_id": UNKNOWN_ID,
+        "position": "1",
         "row_id": world.accounts["rival"].id.hex,
         "account_id": world.accounts["xa.hoalu"].id.hex,
         "recall_id": await make(
@@ -209,9 +214,7 @@ def unknown(ids: Mapping[str, str]) -> dict[str, str]:
         "sha256": "0" * 64,
         "student_id": "00000000000",
     }
-    return {name: forms.get(name, UNKNOWN_ID) for name in ids} | {
-        name: ids[name] for name in ("version", "existing_code")
-    }
+    return {name: forms.get(name, UNKNOWN_ID) for name in ids} | {name: ids[name] for name in SAME}
 
 
 def without_ids(answer: httpx.Response, ids: Mapping[str, str]) -> str:
@@ -220,7 +223,7 @@ def without_ids(answer: httpx.Response, ids: Mapping[str, str]) -> str:
     if isinstance(body, dict):
         body.pop("reference", None)
     text = json.dumps(body, sort_keys=True)
-    for value in ids.values():
+    for value in (value for name, value in ids.items() if name not in SAME):
         text = text.replace(value, "<id>")
     return text
 
