@@ -1,0 +1,38 @@
+"""Every case of the kit, played against the running service; the kit itself, built anew."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.conformance.build import build
+from tests.conformance.case import CASES
+from tests.conformance.country import Country, running_country
+from tests.conformance.runner import cases, play
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def country(database_url: str, tmp_path: Path) -> AsyncIterator[Country]:
+    async with running_country(database_url, tmp_path) as running:
+        yield running
+
+
+async def test_every_case_is_answered_as_expected(country: Country) -> None:
+    wrong: dict[str, list[str]] = {}
+    for folder in cases():
+        country.clock.now = datetime.fromisoformat(json.loads((folder / "expected.json").read_text())["time"])
+        found = await play(folder, country.http)
+        if found:
+            wrong[folder.name] = found
+    assert not wrong, json.dumps(wrong, ensure_ascii=False, indent=1)
+
+
+def test_the_kit_is_built_anew_without_a_difference(tmp_path: Path) -> None:
+    build(tmp_path)
+    assert _contents(tmp_path) == _contents(CASES)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
