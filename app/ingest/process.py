@@ -269,7 +269,7 @@ async def _move(
 async def _examine(bench: Bench, origin: Origin, schema_version: str, payload: bytes) -> Examination:
     profile = profile_for(schema_version)
     if profile is None:
-        unknown = finding("DD-043", sent=schema_version, header=", ".join(versions()))
+        unknown = finding("DD-044", found=schema_version, supported=", ".join(versions()))
         return Examination(findings=(unknown,), envelope=None, items=())
     outer = OuterFields(
         package_id=origin.package_id,

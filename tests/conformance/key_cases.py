@@ -85,7 +85,8 @@ def _key_info() -> Iterator[Case]:
     other = f"<ds:X509Data><ds:X509Certificate>{der64(same.certificate)}</ds:X509Certificate></ds:X509Data>"
     yield refused(
         "attack-certificate-exchanged", "KeyInfo carries another school's certificate.",
-        bent(lambda item: set_text(item, "X509Certificate", der64(holder("seal_sha1").certificate))), "KS-032",
+        bent(lambda item: set_text(item, "X509Certificate", der64(holder("seal_sha1").certificate))),
+        "KS-032",
     )  # fmt: skip
     yield refused(
         "attack-certificate-of-the-same-key", "Another certificate of the same key: it was never registered.",
