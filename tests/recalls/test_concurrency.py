@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -10,13 +11,17 @@ from sqlalchemy import func, select
 from app.db import transaction
 from app.errors import DomainError
 from app.recalls.decisions import Action, Decision, decide
+from app.recalls.escalation import prompt_overdue
 from app.recalls.request import RecallDraft, request_recall, withdraw
 from app.recalls.tables import recall, recall_item
 from app.records import Clash
 from app.records.status import RecordEventKind
 from app.records.tables import record_event
+from app.transfers.answer import answer_transfer
+from app.transfers.life import Action as TransferAction
+from app.transfers.release import ReleaseDraft, release
 from tests.builders.ledger import PUPIL, entry, happened, issue, put, standing
-from tests.builders.province import PRIMARY
+from tests.builders.province import OTHER_PRIMARY, PRIMARY
 from tests.recalls.conftest import Ground
 
 PLACE = (f"id:{PUPIL}", 2025, "02")
@@ -113,6 +118,61 @@ async def test_a_recall_and_a_replacement_at_once_leave_one_record_at_most(groun
         events = await happened(ground.engine, old)
         assert (RecordEventKind.RECALLED in events) is (result["done"] == 2)
         assert events.count(RecordEventKind.REPLACED) == 1
+
+
+async def hand_over(ground: Ground, record_id: UUID) -> UUID:
+    draft = ReleaseDraft(to_school_code=OTHER_PRIMARY, record_ids=frozenset({record_id}))
+    async with transaction(ground.engine) as connection:
+        return await release(connection, draft, now=ground.clock(), actor=ground.province.clients["vendor"])
+
+
+async def accept(ground: Ground, transfer_id: UUID) -> None:
+    async with transaction(ground.engine) as connection:
+        await answer_transfer(
+            connection, transfer_id, TransferAction.ACCEPT,
+            now=ground.clock(), actor=ground.province.clients["rival"],
+        )  # fmt: skip
+
+
+async def test_a_recall_and_a_transfer_at_once_agree_on_who_managed_the_record(ground: Ground) -> None:
+    school = ground.province.ids[PRIMARY]
+    for number in range(6):
+        record_id = await issue(ground.engine, school, pupil=f"06621500030{number}")
+        recall_id, transfer_id = await ask(ground, record_id), await hand_over(ground, record_id)
+        result = await outcomes(settle(ground, recall_id, Action.APPROVE), accept(ground, transfer_id))
+        events = await happened(ground.engine, record_id)
+        assert RecordEventKind.CUSTODY_TRANSFERRED in events
+        # Either the recall came first, or it found the record with another school.
+        assert result in ({"done": 2}, {"done": 1, "QH-065": 1})
+        assert (RecordEventKind.RECALLED in events) is (result["done"] == 2)
+
+
+async def test_of_many_acceptances_one_moves_custody(ground: Ground) -> None:
+    record_id = await issue(ground.engine, ground.province.ids[PRIMARY])
+    transfer_id = await hand_over(ground, record_id)
+    result = await outcomes(*(accept(ground, transfer_id) for _ in range(5)))
+    assert result["done"] == 1
+    assert set(result) <= {"done", "QH-020", "QH-066"}
+    events = await happened(ground.engine, record_id)
+    assert events.count(RecordEventKind.CUSTODY_TRANSFERRED) == 1
+
+
+async def test_of_many_releases_of_one_record_one_is_open(ground: Ground) -> None:
+    record_id = await issue(ground.engine, ground.province.ids[PRIMARY])
+    result = await outcomes(*(hand_over(ground, record_id) for _ in range(5)))
+    assert result == {"done": 1, "TR-061": 4}
+
+
+async def test_two_schedulers_prompt_once(ground: Ground) -> None:
+    for number in range(5):
+        pupil = f"06621500040{number}"
+        await ask(ground, await issue(ground.engine, ground.province.ids[PRIMARY], pupil=pupil))
+    ground.clock.advance(timedelta(days=3))
+    rounds = await asyncio.gather(*(prompt_overdue(ground.engine, ground.clock) for _ in range(4)))
+    assert sum(done.reminded for done in rounds) == 5
+    ground.clock.advance(timedelta(days=4))
+    rounds = await asyncio.gather(*(prompt_overdue(ground.engine, ground.clock) for _ in range(4)))
+    assert sum(done.escalated for done in rounds) == 5
 
 
 async def test_two_officers_deciding_many_at_once_decide_each_once(ground: Ground) -> None:
