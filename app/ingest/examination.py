@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from lxml import etree
-
 from app.findings import Finding
 from app.formats.place import Place
 from app.formats.profile import Envelope, FormatProfile, TranscriptFacts
@@ -19,6 +17,7 @@ from app.ingest.duplicates import repeated
 from app.ingest.envelope import OuterFields, check_envelope, unpack
 from app.ingest.limits import Limits
 from app.ingest.splitting import OpenedPackage, TranscriptPiece, split
+from app.verify.canonical import EXCLUSIVE_FORM, CanonicalOctets
 from app.verify.chain import fingerprint_of
 from app.verify.policy import AcceptancePolicy
 from app.verify.signature import check_signatures
@@ -114,19 +113,15 @@ def _examine(
     else:
         record_id, findings = checked.record_id, checked.findings
     layout = checked.layout
+    octets = CanonicalOctets(acceptance.limits.canonical_bytes)
     return ExaminedItem(
         place=checked.place,
         record_id=record_id,
         xml=checked.xml,
         format_version=profile.version,
         facts=checked.facts,
-        checks=() if layout is None else check_signatures(layout, acceptance),
-        content_sha256=None if layout is None else _content_digest(layout.content),
+        content_sha256=None if layout is None else octets.digest(layout.content, EXCLUSIVE_FORM, "sha256"),
+        checks=() if layout is None else check_signatures(layout, acceptance, octets),
         xml_sha256=hashlib.sha256(checked.xml).digest(),
         findings=findings,
     )
-
-
-def _content_digest(content: etree._Element) -> bytes:
-    octets = etree.tostring(content, method="c14n", exclusive=True, with_comments=False, with_tail=False)
-    return hashlib.sha256(octets).digest()

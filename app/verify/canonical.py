@@ -29,6 +29,8 @@ class CanonicalForm:
 
 # XMLDSig 1.1, 4.4.3.2: a reference that ends in nodes and names no canonicalisation gets C14N 1.0.
 DEFAULT_FORM = CanonicalForm(family=Canonicalization.INCLUSIVE)
+# In which content is compared whatever package it stands in; most signatures digest this very form.
+EXCLUSIVE_FORM = CanonicalForm(family=Canonicalization.EXCLUSIVE)
 
 
 class CanonicalizationError(Exception):

@@ -35,6 +35,7 @@ class CarriedCertificate:
     """A certificate read from a document, with its key; the key is None where it is of no accepted kind."""
 
     certificate: x509.Certificate
+    der: bytes
     public_key: PublicKey | None
     fingerprint: str
 
@@ -43,7 +44,8 @@ class CarriedCertificate:
 def read_certificate(text: str) -> CarriedCertificate | None:
     """Read a certificate from base64 DER; None where it is none. Cached: a school signs all with one."""
     try:
-        certificate = x509.load_der_x509_certificate(pybase64.b64decode("".join(text.split()), validate=True))
+        der = pybase64.b64decode("".join(text.split()), validate=True)
+        certificate = x509.load_der_x509_certificate(der)
         # Parsing is lazy: what is read later must be readable now, so that no later step can fail on it.
         _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.serial_number
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -61,6 +63,7 @@ def read_certificate(text: str) -> CarriedCertificate | None:
         key = None
     return CarriedCertificate(
         certificate=certificate,
+        der=der,
         public_key=key if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
     )

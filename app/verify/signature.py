@@ -73,12 +73,15 @@ class _IntactSignature:
     covered: frozenset[etree._Element]
 
 
-def check_signatures(layout: SignedLayout, policy: AcceptancePolicy) -> tuple[SignatureCheck, ...]:
+def check_signatures(
+    layout: SignedLayout, policy: AcceptancePolicy, octets: CanonicalOctets | None = None
+) -> tuple[SignatureCheck, ...]:
     """Check every signature of one transcript by the document alone; never raises for what a document holds.
 
     Args:
         layout: where the transcript keeps its content and signatures.
         policy: what is accepted.
+        octets: what was canonicalised of this transcript before, so that it is not done again.
 
     Returns:
         One check for each slot, in document order. All findings of step 0 stand at every one of them.
@@ -89,7 +92,7 @@ def check_signatures(layout: SignedLayout, policy: AcceptancePolicy) -> tuple[Si
     transcript = _Transcript(
         layout=layout,
         targets=Targets(layout),
-        octets=CanonicalOctets(policy.limits.canonical_bytes),
+        octets=octets or CanonicalOctets(policy.limits.canonical_bytes),
     )
     seen: set[bytes] = set()
     checks: list[SignatureCheck] = []
@@ -239,7 +242,7 @@ def _conclude(
     else:
         signing_time = read
     flaws = (
-        check_signing_certificate(form, intact.covered, signer.certificate, policy=policy, place=place),
+        check_signing_certificate(form, intact.covered, signer.der, policy=policy, place=place),
         check_key_values(form, signer, place),
     )
     findings.extend(flaw for flaw in flaws if flaw is not None)

@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from hmac import compare_digest
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from app.findings import Finding
@@ -111,7 +109,7 @@ def _is_covered(element: etree._Element, covered: AbstractSet[etree._Element]) -
 def check_signing_certificate(
     form: SignatureForm,
     covered: AbstractSet[etree._Element],
-    certificate: x509.Certificate,
+    certificate: bytes,
     *,
     policy: AcceptancePolicy,
     place: SignaturePlace,
@@ -120,12 +118,11 @@ def check_signing_certificate(
 
     Without it the certificate in KeyInfo, which is not signed, could be exchanged for another of the same
     key. Refuses: signed properties that name none (KS-029), or another (KS-030), a digest that is not
-    accepted (KS-016).
+    accepted (KS-016). The certificate is handed in as DER.
     """
-    der = certificate.public_bytes(Encoding.DER)
     for properties in _signed_properties(form):
         if _is_covered(properties, covered):
-            flaw = _naming_flaw(properties, der, policy, place)
+            flaw = _naming_flaw(properties, certificate, policy, place)
             if flaw is not None:
                 return flaw
     return None

@@ -5,6 +5,8 @@ XMLDSig 1.1 (W3C REC 2013-04-11), section 4. Nothing is trusted here; nothing un
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Final, cast
 
 import pybase64
@@ -17,6 +19,12 @@ from app.verify.place import SignaturePlace
 DS: Final = "http://www.w3.org/2000/09/xmldsig#"
 DS11: Final = "http://www.w3.org/2009/xmldsig11#"
 DSMORE: Final = "http://www.w3.org/2007/05/xmldsig-more#"
+
+_USUAL_ELEMENTS: Final = 200
+
+# An element's name, its attributes, whether text stands beside its children, and these; the children of what
+# is no part of the skeleton are left out.
+_Shape = tuple[str, tuple[str, ...], bool, tuple["_Shape", ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,23 +162,51 @@ def read_signature(place: SignaturePlace) -> SignatureForm | Finding:
     )
 
 
-def _flaw(element: etree._Element, place: SignaturePlace) -> Finding | None:
+def _flaw(signature: etree._Element, place: SignaturePlace) -> Finding | None:
     """Find the first place, in document order, where the skeleton departs from the standard."""
+    is_usual = next(islice(signature.iter(), _USUAL_ELEMENTS, None), None) is None
+    shape = _shape(signature)
+    known = _flaw_of_usual(shape) if is_usual else _flaw_of(shape)
+    if known is None:
+        return None
+    path, found = known
+    element = signature
+    for index in path:
+        element = element[index]
+    return place.finding("KS-001", element, found=found, expected=_expected(_short(element.tag)))
+
+
+def _shape(element: etree._Element) -> _Shape:
     name = _short(element.tag)
-    children = [_short(child.tag) for child in element]
-    found = _attribute_flaw(element, name) or _child_flaw(element, name, children)
+    count = len(element)
+    return (
+        name,
+        tuple(cast("list[str]", element.keys())),
+        bool(count and (element.text or "").strip()),
+        tuple([_shape(child) for child in element]) if count and name in _FORMS else (),
+    )
+
+
+def _flaw_of(shape: _Shape) -> tuple[tuple[int, ...], str] | None:
+    """Give the way to the first element that departs from the standard, and what is found there."""
+    name, attributes, has_text, children = shape
+    found = _attribute_flaw(name, frozenset(attributes)) or _child_flaw(
+        name, [child[0] for child in children], has_text=has_text
+    )
     if found is not None:
-        return place.finding("KS-001", element, found=found, expected=_expected(name))
-    for child, child_name in zip(element, children, strict=True):
-        if child_name in _FORMS:
-            flaw = _flaw(child, place)
-            if flaw is not None:
-                return flaw
+        return (), found
+    for index, child in enumerate(children):
+        flaw = _flaw_of(child) if child[0] in _FORMS else None
+        if flaw is not None:
+            return (index, *flaw[0]), flaw[1]
     return None
 
 
-def _attribute_flaw(element: etree._Element, name: str) -> str | None:
-    attributes = frozenset(cast("list[str]", element.keys()))
+# One software signs in one shape; only a few are kept, as senders can make up any number.
+_flaw_of_usual = lru_cache(maxsize=32)(_flaw_of)
+
+
+def _attribute_flaw(name: str, attributes: frozenset[str]) -> str | None:
     if attributes == _FORMS[name].required:
         return None
     if foreign := attributes - _FORMS[name].attributes:
@@ -178,13 +214,13 @@ def _attribute_flaw(element: etree._Element, name: str) -> str | None:
     return f"{name}(@)" if _FORMS[name].required - attributes else None
 
 
-def _child_flaw(element: etree._Element, name: str, children: list[str]) -> str | None:
+def _child_flaw(name: str, children: list[str], *, has_text: bool) -> str | None:
     pattern = _FORMS[name].children
     if pattern is None:
         return None
     if not pattern.fullmatch("".join([f"{child} " for child in children])):
         return f"{name}({', '.join(children)})"
-    return f"{name}/text()" if children and (element.text or "").strip() else None
+    return f"{name}/text()" if has_text else None
 
 
 def _expected(name: str) -> str:
