@@ -1,6 +1,6 @@
 """How often callers may call: one table of allowances, counted in this process's memory.
 
-Several processes share the load evenly, so each enforces its share (docs/adr/0020).
+Several processes share the load evenly, so each enforces its share (docs/adr/0015).
 """
 
 import ipaddress

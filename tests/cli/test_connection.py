@@ -1,72 +1,16 @@
 """Who breaks the rules of HTTP gets a problem from the real server, and a closed connection."""
 
 import asyncio
-import contextlib
 import gzip
-import json
 import re
-import socket
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from app.cli.running import Part, running_service
 from app.postgres import EmbeddedPostgres
-from app.postgres.databases import create_database, drop_database
-from app.settings import Settings
-
-HEAD_BYTES = 8192
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
-@dataclass(frozen=True)
-class Wire:
-    """The server's port, and what it says to octets."""
-
-    port: int
-
-    async def say(self, *parts: bytes, pause: float = 0.0, patience: float = 10.0) -> list[Answer]:
-        """Send parts one after another and give every answer until the server closes or falls silent."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            with contextlib.suppress(ConnectionError):
-                for part in parts:
-                    writer.write(part)
-                    await writer.drain()
-                    await asyncio.sleep(pause)
-            heard = bytearray()
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(patience):
-                    while chunk := await reader.read(65536):
-                        heard += chunk
-            return list(_answers(bytes(heard)))
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-
-def _answers(octets: bytes) -> Iterator[Answer]:
-    while octets:
-        head, _, rest = octets.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
-        status = int(first.split(" ")[1])
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        if status == 100:
-            octets = rest
-            continue
-        length = int(headers["content-length"])
-        body, octets = rest[:length], rest[length:]
-        yield Answer(status, headers, json.loads(body) if "json" in headers["content-type"] else body)
+from tests.builders.wire import HEAD_BYTES, Answer, Wire, request, serving
 
 
 def is_refusal(answer: Answer, status: int, code: str) -> bool:
@@ -83,30 +27,8 @@ def is_refusal(answer: Answer, status: int, code: str) -> bool:
 async def wire(
     postgres: EmbeddedPostgres, template_database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Wire]:
-    """The service as an operator runs it, with short patience."""
-    await create_database(postgres.dsn("postgres"), "wire", template=template_database)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("wire"),
-        port=port,
-        max_head_bytes=HEAD_BYTES,
-        head_seconds=1,
-        body_seconds=1,
-        idle_seconds=1,
-        max_connections=20,
-        database_pool=3,
-    )
-    async with running_service(settings, postgres.sqlalchemy_url("wire"), Part.API):
-        yield Wire(port)
-    await drop_database(postgres.dsn("postgres"), "wire")
-
-
-def request(method: str = "GET", path: str = "/healthz", body: bytes = b"", /, **headers: str) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: hocba.test"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+    async with serving(postgres, template_database, tmp_path_factory.mktemp("wire")) as running:
+        yield running
 
 
 LAST = request(Connection="close")
@@ -383,3 +305,18 @@ async def test_a_package_of_true_gzip_is_read_whole_before_anything_else(wire: W
     answers = await wire.say(octets + LAST, patience=3)
     assert [answer.status for answer in answers] == [401, 200]
     assert re.fullmatch(r"[0-9a-f]{16}", answers[0].headers["x-request-id"])
+
+
+async def test_behind_a_trusted_proxy_the_client_is_the_one_it_names(
+    postgres: EmbeddedPostgres, template_database: str, tmp_path: Path
+) -> None:
+    """Only the last address counts, the one that the proxy itself saw."""
+    async with serving(
+        postgres, template_database, tmp_path, name="proxied", trusted_proxies="127.0.0.1"
+    ) as proxied:
+        left = []
+        for forwarded in ("203.0.113.1", "203.0.113.2", "203.0.113.9, 203.0.113.1"):
+            octets = request("GET", "/api/v1/formats", X_Forwarded_For=forwarded, Connection="close")
+            (answer,) = await proxied.say(octets)
+            left.append(int(answer.headers["ratelimit-remaining"]))
+    assert left == [199, 199, 198]
