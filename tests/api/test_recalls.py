@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,14 +14,12 @@ from app.db import transaction
 from app.organisations.tree import change_management
 from app.recalls.escalation import prompt_overdue
 from app.records.status import RecordEventKind
-from app.snapshots.scopes import Scope, SnapshotKind
-from app.snapshots.sealing import Outcome, Sealer, seal
 from tests.api.conftest import Api, refusal
 from tests.builders.callers import tokens_for_all
 from tests.builders.ledger import PUPIL, happened, issue, standing, stored_bytes
 from tests.builders.province import NOW, OTHER_PRIMARY, PRIMARY, SECONDARY, UPPER
+from tests.builders.recalls import RECALLS, ask, asked, at, decide, policy, record, status
 
-RECALLS = "/api/v1/recalls"
 SECOND_PUPIL = "066215000002"
 AFTER_LOCK = datetime(2026, 7, 5, 3, 0, tzinfo=UTC)
 AFTER_FINAL = datetime(2026, 8, 26, 3, 0, tzinfo=UTC)
@@ -31,45 +28,6 @@ AFTER_FINAL = datetime(2026, 8, 26, 3, 0, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def signed_in(api: Api) -> None:
     api.tokens.update(tokens_for_all(api.service, api.province))
-
-
-async def record(api: Api, school: str = PRIMARY, **rest: Any) -> str:
-    return (await issue(api.service.engine, api.province.ids[school], **rest)).hex
-
-
-async def ask(api: Api, *record_ids: str, caller: str = "vendor", **changes: Any) -> Any:
-    body = {"record_ids": list(record_ids), "reason_code": "WRONG_RESULTS", "reason": "Nhập nhầm điểm"}
-    return await api.call(caller, "POST", RECALLS, json=body | changes)
-
-
-async def asked(api: Api, *record_ids: str, caller: str = "vendor") -> str:
-    answer = await ask(api, *record_ids, caller=caller)
-    assert answer.status_code == 201, answer.text
-    recall_id: str = answer.json()["recall_id"]
-    return recall_id
-
-
-async def decide(api: Api, recall_id: str, action: str, caller: str = "tanlap", **body: Any) -> Any:
-    return await api.call(caller, "POST", f"{RECALLS}/{recall_id}/{action}", json=body)
-
-
-async def policy(api: Api, key: str, value: Any, caller: str = "so66") -> None:
-    body = {"key": key, "value": value, "reason": "Theo văn bản của Sở", "province": "66"}
-    answer = await api.call(caller, "POST", "/api/v1/policies", json=body)
-    assert answer.status_code == 201, answer.text
-
-
-def at(api: Api, moment: datetime) -> None:
-    """Move to a moment; everybody signs in again."""
-    api.clock.now = moment
-    api.tokens.update(tokens_for_all(api.service, api.province))
-
-
-async def status(api: Api, record_id: str, caller: str = "vendor") -> str:
-    answer = await api.call(caller, "GET", f"/api/v1/records/{record_id}")
-    assert answer.status_code == 200, answer.text
-    shown: str = answer.json()["status"]
-    return shown
 
 
 async def test_a_pending_request_changes_nothing_and_an_approved_one_recalls(api: Api) -> None:
@@ -313,50 +271,6 @@ async def test_many_are_decided_alike_after_a_preview_that_changes_nothing(api: 
     declining = {"recall_ids": recall_ids[:1], "action": "decline"}
     refused = (await api.call("tanlap", "POST", f"{RECALLS}/decisions", json=declining)).json()
     assert refused["results"][0]["problem"]["code"] == "QH-066"
-
-
-async def test_the_blast_radius_is_shown_before_anybody_decides(api: Api) -> None:
-    first = await record(api)
-    replacing = (await issue(api.service.engine, api.province.ids[PRIMARY], replaces=UUID(first))).hex
-    later = await record(api, school_year=2026, grade=5)
-    hidden = await record(api, OTHER_PRIMARY, school_year=2027, grade=5)
-    recall_id = await asked(api, replacing)
-    for caller in ("tanlap", "so66", "vendor"):
-        await api.call(caller, "GET", f"/api/v1/records/{replacing}")
-    sent = {"to_school_code": OTHER_PRIMARY, "record_ids": [replacing]}
-    transfer = (await api.call("vendor", "POST", "/api/v1/transfers", json=sent)).json()
-    answer = await api.call("tanlap", "GET", f"{RECALLS}/{recall_id}/impact")
-    impact = answer.json()["items"][0]
-    assert impact["replaced"] == [first]
-    assert impact["later_years"] == [{"record_id": later, "school_code": PRIMARY, "school_year": "2026-2027"}]
-    assert impact["later_years_elsewhere"] == 1
-    assert hidden not in answer.text
-    assert impact["transfers"] == [{"transfer_id": transfer["transfer_id"], "to_school_code": OTHER_PRIMARY}]
-    assert impact["lookups"] == 2
-    assert impact["last_lookup_at"] is not None
-    assert impact["stands"] is True
-
-
-async def test_the_snapshots_that_hold_a_record_are_named(api: Api) -> None:
-    record_id = await record(api)
-    at(api, AFTER_LOCK)
-    recall_id = await asked(api, record_id)
-    unsealed = (await api.call("tanlap", "GET", f"{RECALLS}/{recall_id}/impact")).json()
-    assert unsealed["items"][0]["snapshots"] == []
-    service = api.service
-    sealer = Sealer(
-        engine=service.engine, clock=service.clock, keys=service.keys, offload=service.bench.offload
-    )
-    scope = Scope(province="66", school_year=2025, kind=SnapshotKind.SCHOOL_CONFIRMED)
-    assert await seal(sealer, scope) is Outcome.SEALED
-    sealed = (await api.call("tanlap", "GET", f"{RECALLS}/{recall_id}/impact")).json()
-    (held,) = sealed["items"][0]["snapshots"]
-    assert (held["kind"], held["cut_off"]) == ("SCHOOL_CONFIRMED", "2026-06-30T17:00:00Z")
-    preview = await api.call(
-        "tanlap", "POST", f"{RECALLS}/decisions?preview=true",
-        json={"recall_ids": [recall_id], "action": "approve"},
-    )  # fmt: skip
-    assert preview.json()["results"][0]["impact"]["snapshots"] == 1
 
 
 async def test_requests_are_seen_in_scope_only_and_looking_is_noted(api: Api) -> None:

@@ -241,8 +241,8 @@ def test_whatever_the_order_the_ledger_keeps_its_promises(ground: Ground) -> Non
     run_state_machine_as_test(
         OnThisGround,
         settings=settings(
-            max_examples=40,
-            stateful_step_count=40,
+            max_examples=25,
+            stateful_step_count=30,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
