@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
@@ -27,12 +27,12 @@ async def recall_records(
 
     Refuses with QH-020 where one no longer stands under the same manager: somebody was first.
     """
-    for held in records:
-        freed = await connection.execute(
-            delete(active_record).where(
-                active_record.c.record_id == held.record_id, active_record.c.school_id == held.manager_id
-            )
+    standing = [(held.record_id, held.manager_id) for held in records]
+    freed = await connection.execute(
+        delete(active_record).where(
+            tuple_(active_record.c.record_id, active_record.c.school_id).in_(standing)
         )
-        if freed.rowcount != 1:
-            raise DomainError("QH-020", state="standing")
+    )
+    if freed.rowcount != len(records):
+        raise DomainError("QH-020", state="standing")
     await append_events(connection, records, RecordEventKind.RECALLED, facts=facts, at=at, actor=actor)
