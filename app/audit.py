@@ -42,6 +42,7 @@ class AuditTag(StrEnum):
     CLIENT_CHANGED = "client:changed"
     ANCHOR_ADDED = "anchor:added"
     ANCHOR_WITHDRAWN = "anchor:withdrawn"
+    CRL_IMPORTED = "crl:imported"
     CERTIFICATE_CHALLENGED = "certificate:challenged"
     CERTIFICATE_REGISTERED = "certificate:registered"
     CERTIFICATE_DECIDED = "certificate:decided"
@@ -73,6 +74,9 @@ class AuditTag(StrEnum):
     SNAPSHOT_SEALED = "snapshot:sealed"
     SNAPSHOT_READ = "snapshot:read"
     SNAPSHOT_OVERRIDDEN = "snapshot:overridden"
+    ENROLMENT_RECEIVED = "enrolment:received"
+    ENROLMENT_READ = "enrolment:read"
+    REPORT_READ = "report:read"
     KEY_ROTATED = "key:rotated"
     AUDIT_READ = "audit:read"
 

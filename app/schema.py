@@ -10,12 +10,15 @@ from sqlalchemy import Connection
 
 import migrations
 from app import audit, jobs, keys, schedule
+from app.compliance import tables as compliance_tables
 from app.db import metadata, open_engine
 from app.deadlines import tables as deadline_tables
+from app.enrolment import tables as enrolment_tables
 from app.ingest import tables as ingest_tables
 from app.organisations import tables as organisation_tables
 from app.policies import tables as policy_tables
 from app.recalls import tables as recall_tables
+from app.records import changes
 from app.records import tables as record_tables
 from app.snapshots import tables as snapshot_tables
 from app.transfers import tables as transfer_tables
@@ -25,8 +28,11 @@ from app.verify.revocation import tables as revocation_tables
 __all__ = [
     "audit",
     "certificate_tables",
+    "changes",
+    "compliance_tables",
     "current_revision",
     "deadline_tables",
+    "enrolment_tables",
     "head_revision",
     "ingest_tables",
     "jobs",

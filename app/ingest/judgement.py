@@ -80,6 +80,7 @@ class Outcome:
             already is not measured again.
         entry: what is appended to the ledger; there exactly for newly accepted ones.
         is_repeat: the same content is recorded already; the answer is the one given then.
+        student_code: whose transcript it is, where that could be read.
     """
 
     position: int
@@ -92,6 +93,7 @@ class Outcome:
     timeliness: Timeliness | None
     entry: Entry | None = None
     is_repeat: bool = False
+    student_code: str | None = None
 
     @property
     def is_late(self) -> bool:
@@ -144,6 +146,7 @@ def _weigh(item: ExaminedItem, origin: Origin, entries: Entries, bars: Bars) -> 
         xml_sha256=item.xml_sha256,
         verdict=verdict,
         timeliness=timed,
+        student_code=None if item.facts is None else item.facts.student_code,
         entry=(
             _entry(item, origin, verdict, timed, bars)
             if state is ItemState.ACCEPTED and verdict and timed

@@ -14,6 +14,7 @@ from app.ingest.package import ItemState
 from app.ingest.receipts import ReceiptKind, answer
 from app.ingest.tables import finding, item, item_event, receipt
 from app.keys import KeyRing
+from app.records.changes import note_changes
 from app.verify.verdict import Verdict
 
 
@@ -51,6 +52,7 @@ async def write_outcomes(
         if (row := await _receipt_row(connection, origin, outcome, turn=turn, keys=keys, now=now)) is not None
     ]
     await _insert(connection, receipt, receipts)
+    await note_changes(connection, [(origin.school_id, origin.school_year)])
 
 
 async def write_findings(
@@ -106,6 +108,7 @@ def _event_row(origin: Origin, outcome: Outcome, turn: int) -> Mapping[str, obje
         "position": outcome.position,
         "round": turn,
         "target": outcome.state,
+        "student_code": outcome.student_code,
         "verdict": None if outcome.verdict is None else _verdict_row(outcome.verdict),
     }
 

@@ -71,6 +71,12 @@ package_progress = Table(
         "package_id",
         postgresql_where=text("state <> 'answered'"),
     ),
+    Index(
+        "ix_package_progress_unread",
+        "school_id",
+        "answered_at",
+        postgresql_where=text("state = 'answered' AND reply_read_at IS NULL"),
+    ),
 )
 
 package_event = Table(
@@ -114,6 +120,24 @@ item_event = Table(
     Column("target", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     Column("verdict", JSONB),
+    # Whose transcript it was, where that could be read: reports tell refused from never sent.
+    Column("student_code", Text),
+    Index(
+        "ix_item_event_refused",
+        "school_id",
+        "at",
+        postgresql_include=["student_code", "target", "package_id", "position", "round"],
+        postgresql_where=text("target <> 'accepted'"),
+    ),
+    Index(
+        "ix_item_event_settled",
+        "school_id",
+        "package_id",
+        "position",
+        "round",
+        "at",
+        postgresql_where=text("round > 1"),
+    ),
     postgresql_partition_by="RANGE (school_year)",
 )
 

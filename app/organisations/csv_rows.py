@@ -24,10 +24,30 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column by its Vietnamese title; read in any case, with or without accents."""
+    """A column by its Vietnamese title; read in any case, with or without accents.
+
+    Attributes:
+        aliases: other titles that offices give it.
+    """
 
     title: str
     is_required: bool = True
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvCodes:
+    """By which causes a kind of file is refused; each takes ``row``, and ``column`` where there is one."""
+
+    lacks_column: str
+    unreadable: str
+    bad_value: str
+    repeated: str
+
+
+ORGANISATIONS: Final = CsvCodes(
+    lacks_column="QH-046", unreadable="QH-047", bad_value="QH-048", repeated="QH-049"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +70,7 @@ def fold(title: str) -> str:
 
 
 def read_csv(
-    content: bytes, columns: Sequence[Column], *, key: str
+    content: bytes, columns: Sequence[Column], *, key: str | None, codes: CsvCodes = ORGANISATIONS
 ) -> tuple[Sequence[CsvRow], Sequence[Finding]]:
     """Read the lines of a CSV file.
 
@@ -61,26 +81,32 @@ def read_csv(
     Args:
         content: the file.
         columns: which there may be.
-        key: title of the column whose values are unique.
+        key: title of the column whose values are unique; None: none is.
+        codes: by which causes the file is refused, in the place of those.
     """
     try:
         text = content.decode("utf-8-sig")
         lines = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True))
     except UnicodeDecodeError as error:
-        return (), (_unreadable(content[: error.start].count(b"\n") + 1),)
+        return (), (_unreadable(content[: error.start].count(b"\n") + 1, codes),)
     except csv.Error:
-        return (), (_unreadable(1),)
+        return (), (_unreadable(1, codes),)
     if not lines:
-        return (), (_unreadable(1),)
-    titles = [fold(title) for title in lines[0]]
+        return (), (_unreadable(1, codes),)
+    called = {fold(alias): fold(column.title) for column in columns for alias in column.aliases}
+    titles = [called.get(fold(title), fold(title)) for title in lines[0]]
     missing = [column for column in columns if column.is_required and fold(column.title) not in titles]
     if missing:
-        return (), tuple(finding("QH-046", line=1, column=column.title) for column in missing)
-    return _rows(lines, titles, columns, key)
+        return (), tuple(finding(codes.lacks_column, line=1, column=column.title) for column in missing)
+    return _rows(lines, titles, columns, key, codes)
 
 
 def _rows(
-    lines: Sequence[Sequence[str]], titles: Sequence[str], columns: Sequence[Column], key: str
+    lines: Sequence[Sequence[str]],
+    titles: Sequence[str],
+    columns: Sequence[Column],
+    key: str | None,
+    codes: CsvCodes,
 ) -> tuple[Sequence[CsvRow], Sequence[Finding]]:
     places = {column.title: fold(column.title) for column in columns}
     rows: list[CsvRow] = []
@@ -90,15 +116,16 @@ def _rows(
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(titles):
-            findings.append(_unreadable(number))
+            findings.append(_unreadable(number, codes))
             continue
         by_title = dict(zip(titles, (cell.strip() for cell in cells), strict=True))
         values = {title: by_title.get(folded, "") for title, folded in places.items()}
         row = CsvRow(line=number, values=values)
-        flaws = _flaws(row, columns, key, seen)
+        flaws = _flaws(row, columns, key, seen, codes)
         findings += flaws
         if not flaws:
-            seen.add(row.values[key])
+            if key is not None:
+                seen.add(row.values[key])
             rows.append(row)
     return rows, findings[:MAX_FINDINGS]
 
@@ -108,24 +135,26 @@ def _delimiter(text: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _unreadable(line: int) -> Finding:
-    return finding("QH-047", line=line, row=line)
+def _unreadable(line: int, codes: CsvCodes) -> Finding:
+    return finding(codes.unreadable, line=line, row=line)
 
 
-def _flaws(row: CsvRow, columns: Sequence[Column], key: str, seen: set[str]) -> Sequence[Finding]:
+def _flaws(
+    row: CsvRow, columns: Sequence[Column], key: str | None, seen: set[str], codes: CsvCodes
+) -> Sequence[Finding]:
     flaws = [
-        bad_value(row, column.title)
+        bad_value(row, column.title, codes)
         for column in columns
         if (column.is_required and not row.values[column.title]) or _CONTROL.search(row.values[column.title])
     ]
-    if row.values[key] in seen:
-        flaws.append(finding("QH-049", line=row.line, row=row.line, organisation_code=row.values[key]))
+    if key is not None and row.values[key] in seen:
+        flaws.append(finding(codes.repeated, line=row.line, row=row.line, organisation_code=row.values[key]))
     return flaws
 
 
-def bad_value(row: CsvRow, title: str) -> Finding:
+def bad_value(row: CsvRow, title: str, codes: CsvCodes = ORGANISATIONS) -> Finding:
     """Say that a cell of a line holds nothing that can be used."""
-    return finding("QH-048", line=row.line, row=row.line, column=title)
+    return finding(codes.bad_value, line=row.line, row=row.line, column=title)
 
 
 def read_day(text: str) -> date | None:

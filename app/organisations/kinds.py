@@ -44,12 +44,19 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """A school level (cấp học) and the kind of authority that manages a school whose highest it is."""
+    """A school level (cấp học) and the kind of authority that manages a school whose highest it is.
+
+    Attributes:
+        grades: that a school of this level can have.
+        every_grade: whether it has all of them.
+    """
 
     code: str
     name_vi: str
     name_en: str
     rank: int
+    grades: frozenset[int]
+    every_grade: bool
     managed_by: OrganisationKind
 
 
@@ -57,7 +64,14 @@ def _read_levels() -> Mapping[str, Level]:
     rows = tomllib.loads(Path(__file__).with_name("levels.toml").read_text("utf-8"))
     return MappingProxyType(
         {
-            code: Level(code=code, **{**row, "managed_by": OrganisationKind(row["managed_by"])})
+            code: Level(
+                code=code,
+                **{
+                    **row,
+                    "grades": frozenset(row["grades"]),
+                    "managed_by": OrganisationKind(row["managed_by"]),
+                },
+            )
             for code, row in rows.items()
         }
     )

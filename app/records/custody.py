@@ -14,6 +14,7 @@ from app.ids import listed, uuid7
 from app.organisations.scope import in_scope
 from app.organisations.tables import organisation
 from app.organisations.tree import legal_date
+from app.records.changes import note_changes
 from app.records.entry import ManagedRecord
 from app.records.status import RecordEventKind
 from app.records.tables import active_record, custody, record, record_claim, record_event
@@ -203,3 +204,4 @@ async def append_events(
             for held in records
         ],
     )
+    await note_changes(connection, [(held.issuer_id, held.school_year) for held in records])

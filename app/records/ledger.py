@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
 from app.ids import uuid7
+from app.records.changes import note_changes
 from app.records.custody import managed_records
 from app.records.entry import (
     Clash,
@@ -184,6 +185,8 @@ async def append(connection: AsyncConnection, entries: Sequence[Entry], *, now: 
         if (replaces := entry.facts.replaces) is not None
     ]  # fmt: skip
     await connection.execute(insert(record_event), events)
+    touched = [(issuer_id, entries[0].school_year) for issuer_id in issuers.values()]
+    await note_changes(connection, [*touched, *((entry.school_id, entry.school_year) for entry in entries)])
 
 
 async def _issuers(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[UUID, int]:

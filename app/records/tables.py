@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -73,6 +74,14 @@ record = Table(
     Index("ix_record_student_code", "student_code"),
     Index("ix_record_pupil_key", "pupil_key"),
     Index("ix_record_record_id", "record_id"),
+    # What the compliance reports read, without touching the rows.
+    Index(
+        "ix_record_compliance",
+        "school_id",
+        "student_code",
+        "received_at",
+        postgresql_include=["record_id", "level", "grade", "class_name", "is_completed", "is_late"],
+    ),
     postgresql_partition_by="RANGE (school_year)",
 )
 
@@ -107,6 +116,14 @@ record_event = Table(
     Column("actor_id", Text, nullable=False),
     Column("facts", JSONB, nullable=False),
     CheckConstraint("kind IN ('recorded', 'recalled', 'replaced', 'custody_transferred')", name="kind"),
+    Index(
+        "ix_record_event_ended",
+        "school_id",
+        "record_id",
+        "at",
+        postgresql_include=["kind"],
+        postgresql_where=text("kind IN ('recalled', 'replaced')"),
+    ),
     postgresql_partition_by="RANGE (school_year)",
 )
 

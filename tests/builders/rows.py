@@ -30,6 +30,8 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "calendar_row.stage": "'SCHOOL'",
     "certificate.role": "'NHA_TRUONG'",
     "certificate.state": "'pending'",
+    "enrolment_pupil.movement": "'enrolled'",
+    "enrolment_roll.form": "'csv'",
     "exemption.state": "'registered'",
     "explanation.state": "'given'",
     "extension.state": "'requested'",

@@ -21,7 +21,11 @@ EVIDENCE = (
     "calendar_version",
     "certificate_event",
     "crl",
+    "enrolment_class",
+    "enrolment_pupil",
+    "enrolment_roll",
     "exemption_event",
+    "explanation_event",
     "extension_event",
     "finding",
     "item_event",
@@ -44,7 +48,15 @@ EVIDENCE = (
     "snapshot_tile",
     "transfer_event",
 )
-PARTITIONED = ("finding", "item_event", "receipt", "record", "record_event", "record_signature")
+PARTITIONED = (
+    "enrolment_pupil",
+    "finding",
+    "item_event",
+    "receipt",
+    "record",
+    "record_event",
+    "record_signature",
+)
 RELATIONS = (*EVIDENCE, *(f"{table}_{SCHOOL_YEAR}" for table in PARTITIONED))
 
 ATTACKS = {
@@ -123,8 +135,10 @@ async def test_every_table_that_may_change_is_a_known_one(owner: AsyncEngine) ->
             "certificate",
             "client",
             "client_school",
+            "compliance_tally",
             "custody",
             "exemption",
+            "explanation",
             "extension",
             "item",
             "job",
@@ -136,6 +150,7 @@ async def test_every_table_that_may_change_is_a_known_one(owner: AsyncEngine) ->
             "recall_item",
             "revocation_source",
             "schedule",
+            "school_change",
             "sign_in_attempt",
             "transfer",
             "transfer_item",

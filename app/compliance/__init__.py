@@ -1,0 +1,1 @@
+"""Compliance (tiến độ nộp học bạ): what was due, what came, what is missing and why."""
