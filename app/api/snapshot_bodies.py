@@ -87,7 +87,7 @@ def _head(found: SnapshotView) -> dict[str, Any]:
     }
 
 
-class HoldingOut(BaseModel):
+class HoldingPackageOut(BaseModel):
     """A package received before the cut-off that is not answered yet."""
 
     package_id: str
@@ -117,7 +117,7 @@ class PendingOut(BaseModel):
     cut_off: datetime
     is_due: bool
     holding: int
-    packages: list[HoldingOut] = Field(
+    packages: list[HoldingPackageOut] = Field(
         description="Cũ nhất trước, nhiều nhất 100 / oldest first, 100 at most"
     )
 
@@ -131,7 +131,7 @@ class PendingOut(BaseModel):
             cut_off=in_legal_zone(cut_off),
             is_due=cut_off <= moment,
             holding=sum(not package.is_left_out for package in held),
-            packages=[HoldingOut.of(package) for package in held[:100]],
+            packages=[HoldingPackageOut.of(package) for package in held[:100]],
         )
 
 
