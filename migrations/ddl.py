@@ -5,8 +5,8 @@ from typing import Final
 from alembic import op
 
 SERVICE_ROLE: Final = "hocba_service"
-FIRST_YEAR: Final = 2018
-LAST_YEAR: Final = 2034
+FIRST_YEAR: Final = 2022
+LAST_YEAR: Final = 2031
 
 
 def run(*statements: str) -> None:
