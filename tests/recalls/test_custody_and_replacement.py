@@ -1,0 +1,64 @@
+"""Who may replace what, once a record was handed over to another school."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.recalls.decisions import Action
+from app.records import Clash
+from app.records.status import RecordEventKind
+from tests.builders.ledger import PUPIL, entry, happened, issue, put, standing
+from tests.builders.province import OTHER_PRIMARY, PRIMARY
+from tests.recalls.conftest import Ground
+from tests.recalls.test_concurrency import accept, ask, hand_over, settle
+
+PLACE = (f"id:{PUPIL}", 2025, "02")
+
+
+async def handed_over(ground: Ground) -> UUID:
+    record_id = await issue(ground.engine, ground.province.ids[PRIMARY])
+    await accept(ground, await hand_over(ground, record_id))
+    ground.clock.advance(timedelta(minutes=1))
+    return record_id
+
+
+async def test_the_school_that_manages_a_record_replaces_it_its_issuer_no_longer_does(ground: Ground) -> None:
+    old = await handed_over(ground)
+    issuer, manager = ground.province.ids[PRIMARY], ground.province.ids[OTHER_PRIMARY]
+    assert await put(ground.engine, entry(issuer, replaces=old)) is Clash.REPLACED_NOT_STANDING
+    assert await put(ground.engine, entry(issuer)) is Clash.PUPIL_HAS_RECORD_ELSEWHERE
+    assert await put(ground.engine, entry(manager)) is Clash.PUPIL_HAS_RECORD
+    new = entry(manager, replaces=old)
+    assert await put(ground.engine, new, now=ground.clock()) is None
+    assert (await standing(ground.engine))[PLACE] == new.facts.record_id
+    assert await happened(ground.engine, old) == [
+        RecordEventKind.RECORDED,
+        RecordEventKind.CUSTODY_TRANSFERRED,
+        RecordEventKind.REPLACED,
+    ]
+
+
+async def test_what_was_recalled_is_issued_anew_by_its_issuer_or_its_manager_once(ground: Ground) -> None:
+    old = await issue(ground.engine, ground.province.ids[PRIMARY])
+    await settle(ground, await ask(ground, old), Action.APPROVE)
+    stranger = entry(ground.province.ids[OTHER_PRIMARY], replaces=old)
+    assert await put(ground.engine, stranger) is Clash.REPLACED_NOT_STANDING
+    another_pupil = entry(ground.province.ids[PRIMARY], pupil="066215000009", replaces=old)
+    assert await put(ground.engine, another_pupil) is Clash.REPLACED_NOT_STANDING
+    new = entry(ground.province.ids[PRIMARY], replaces=old)
+    assert await put(ground.engine, new) is None
+    await settle(ground, await ask(ground, new.facts.record_id), Action.APPROVE)
+    # The chain goes on from its last link only.
+    again = entry(ground.province.ids[PRIMARY], replaces=old)
+    assert await put(ground.engine, again) is Clash.REPLACED_NOT_STANDING
+    last = entry(ground.province.ids[PRIMARY], replaces=new.facts.record_id)
+    assert await put(ground.engine, last) is None
+
+
+async def test_without_naming_it_a_recalled_record_is_followed_too(ground: Ground) -> None:
+    old = await issue(ground.engine, ground.province.ids[PRIMARY])
+    await settle(ground, await ask(ground, old), Action.APPROVE)
+    new = entry(ground.province.ids[PRIMARY])
+    assert await put(ground.engine, new) is None
+    assert await put(ground.engine, entry(ground.province.ids[PRIMARY], replaces=old)) is (
+        Clash.REPLACED_NOT_STANDING
+    )
