@@ -260,6 +260,13 @@ def _has_issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)
 def fingerprint_of(certificate: x509.Certificate) -> str:
     """Give the SHA-256 of a certificate's DER as 64 lower-case hex digits."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+@lru_cache(maxsize=4096)
+def subject_of(certificate: x509.Certificate) -> str:
+    """Give the name of a certificate's holder as one line (RFC 4514)."""
+    return certificate.subject.rfc4514_string()

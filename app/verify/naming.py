@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -41,6 +42,7 @@ def compare_subject(certificate: x509.Certificate, person: NamedPerson) -> Namin
     return Naming.OTHER_NAME
 
 
+@lru_cache(maxsize=4096)
 def _identity_numbers(certificate: x509.Certificate) -> frozenset[str]:
     return frozenset(
         number

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -67,6 +68,7 @@ def to_pem(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode()
 
 
+@lru_cache(maxsize=4096)
 def key_fingerprint(certificate: x509.Certificate) -> str:
     """Give the SHA-256 of the public key (SubjectPublicKeyInfo), 64 hex digits: equal for the same key."""
     spki = certificate.public_key().public_bytes(
