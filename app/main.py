@@ -16,8 +16,10 @@ from app.api import (
     calendar,
     certificates,
     clients,
+    explanations,
     extensions,
     health,
+    impact,
     organisations,
     packages,
     policies,
@@ -25,6 +27,7 @@ from app.api import (
     public,
     recalls,
     records,
+    revocation,
     sessions,
     snapshots,
     transfers,
@@ -49,6 +52,8 @@ from app.recalls.escalation import prompt_overdue
 from app.settings import Settings
 from app.snapshots.sealing import Sealer, seal_due
 from app.verify.policy import ACCEPTANCE
+from app.verify.revocation.fetching import FetchRules
+from app.verify.revocation.refreshing import FETCH_REVOCATION, Refresher, refresh
 from app.verify.revocation.shelf import SETTLE_REVOCATION, Shelf
 from app.verify.signer_policy import SIGNER_RULES
 from app.worker import Handle, Worker
@@ -61,13 +66,16 @@ ROUTERS: Final = (
     accounts.router,
     clients.router,
     trust_anchors.router,
+    revocation.router,
     certificates.router,
+    impact.router,
     packages.router,
     records.router,
     calendar.router,
     extensions.router,
     snapshots.router,
     recalls.router,
+    explanations.router,
     transfers.router,
     policies.router,
     audit_log.router,
@@ -76,7 +84,11 @@ ROUTERS: Final = (
 SEAL_SNAPSHOTS: Final = "seal snapshots"
 PROMPT_RECALLS: Final = "prompt recalls"
 PERIODIC: Final[Mapping[str, Mapping[str, timedelta]]] = {
-    "province": {SEAL_SNAPSHOTS: timedelta(minutes=1), PROMPT_RECALLS: timedelta(hours=1)},
+    "province": {
+        SEAL_SNAPSHOTS: timedelta(minutes=1),
+        PROMPT_RECALLS: timedelta(hours=1),
+        FETCH_REVOCATION: timedelta(hours=1),
+    },
     "ministry": {},
 }
 VERSION: Final = "0.1.0"
@@ -126,6 +138,15 @@ async def open_service(
             authenticator=Authenticator(
                 engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)
             ),
+            refresher=Refresher(
+                engine=engine,
+                clock=clock,
+                offload=bench,
+                acceptance=ACCEPTANCE,
+                rules=_fetch_rules(settings),
+                addresses=tuple(settings.crl_addresses.replace(",", " ").split()),
+                asks_responders=settings.ocsp,
+            ),
             measures=new_measures(),
             rates=RateLimits(call_rates(settings.rate_multiplier), processes=settings.api_processes),
         )
@@ -141,6 +162,14 @@ def _limits(settings: Settings) -> Limits:
         unpacked_bytes=settings.max_unpacked_bytes,
         transcripts=settings.max_transcripts,
         transcript_bytes=settings.max_transcript_bytes,
+    )
+
+
+def _fetch_rules(settings: Settings) -> FetchRules:
+    return FetchRules(
+        max_bytes=settings.max_crl_bytes,
+        seconds=settings.revocation_seconds,
+        may_be_private=settings.revocation_private_addresses,
     )
 
 
@@ -183,8 +212,9 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
     )
 
 
-def handles(bench: Bench) -> Mapping[str, Handle]:
+def handles(service: ServiceState) -> Mapping[str, Handle]:
     """Say who does each kind of job."""
+    bench = service.bench
     sealer = Sealer(engine=bench.engine, clock=bench.clock, keys=bench.keys, offload=bench.offload)
     return {
         JUDGE_PACKAGE: partial(judge_package, bench),
@@ -192,6 +222,7 @@ def handles(bench: Bench) -> Mapping[str, Handle]:
         SETTLE_REVOCATION: partial(settle_revocation, bench),
         SEAL_SNAPSHOTS: partial(schedule.run, bench.engine, partial(seal_due, sealer)),
         PROMPT_RECALLS: partial(schedule.run, bench.engine, partial(_prompt_recalls, bench)),
+        FETCH_REVOCATION: partial(schedule.run, bench.engine, partial(refresh, service.refresher)),
     }
 
 
@@ -202,4 +233,4 @@ async def _prompt_recalls(bench: Bench) -> Mapping[str, int]:
 def create_worker(service: ServiceState) -> Worker:
     """Make a worker over the service's parts."""
     settings = service.settings
-    return Worker(service.engine, handles(service.bench), lease=settings.lease, batch=settings.worker_batch)
+    return Worker(service.engine, handles(service), lease=settings.lease, batch=settings.worker_batch)

@@ -104,6 +104,23 @@ class Settings(BaseSettings):
         default=1, gt=0, le=1_000_000, description="scales all allowances for calls; failed sign-ins never"
     )
 
+    crl_addresses: str = Field(
+        default="",
+        description="địa chỉ CRL tải thêm, cách nhau bằng dấu phẩy / CRLs to fetch besides those that "
+        "certificates name, separated by commas",
+    )
+    ocsp: bool = Field(
+        default=False, description="hỏi OCSP định kỳ / ask OCSP responders, off the judging path"
+    )
+    max_crl_bytes: int = Field(default=32 * MEBIBYTE, ge=1024, description="một CRL, theo byte / one CRL")
+    revocation_seconds: float = Field(
+        default=30, gt=0, description="tải một CRL hoặc OCSP trong / fetching one CRL or answer within"
+    )
+    revocation_private_addresses: bool = Field(
+        default=False,
+        description="cho phép tải từ mạng nội bộ / may CRLs and OCSP come from private networks",
+    )
+
     worker_threads: int = Field(
         default=2, ge=1, le=64, description="luồng kiểm tra / threads that judge; one a core"
     )

@@ -49,6 +49,8 @@ from app.verify.certificates.registry import (
 )
 from app.verify.certificates.standing import CertificateState
 from app.verify.policy import ACCEPTANCE
+from app.verify.revocation.check import check_revocation
+from app.verify.revocation.shelf import Shelf
 from app.verify.signer_policy import SIGNER_RULES
 
 router = APIRouter(prefix="/api/v1/certificates", tags=["certificates"])
@@ -132,7 +134,7 @@ async def one(
         raise DomainError("QH-005")
     now = service.clock()
     await require_in_scope(connection, actor, found.school_id, legal_date(now))
-    checks = await _checks(connection, found, now)
+    checks = await _checks(connection, found, service.bench.shelf, now)
     lines = await history(connection, found.id)
     await record_act(
         connection,
@@ -249,16 +251,24 @@ async def _stored(connection: AsyncConnection, certificate_id: UUID) -> Registra
     return cast("Registration", await find_registration(connection, certificate_id))
 
 
-async def _checks(connection: AsyncConnection, found: Registration, now: datetime) -> Sequence[Check]:
-    return check_certificate(
-        read_certificate(found.der),
+async def _checks(
+    connection: AsyncConnection, found: Registration, shelf: Shelf, now: datetime
+) -> Sequence[Check]:
+    certificate, trust = read_certificate(found.der), await trust_list(connection)
+    checks = check_certificate(
+        certificate,
         role=found.role,
-        trust=await trust_list(connection),
+        trust=trust,
         acceptance=ACCEPTANCE,
         seal_owner_classes=SIGNER_RULES.seal_owner_classes[found.school_is_public],
         same_key=await same_key_elsewhere(connection, found),
         now=now,
     )
+    known = await shelf.known(connection)
+    revocation = check_revocation(
+        certificate, role=found.role, trust=trust, acceptance=ACCEPTANCE, known=known, now=now
+    )
+    return (*checks, revocation)
 
 
 def _content(text: str) -> bytes:

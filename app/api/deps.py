@@ -18,6 +18,7 @@ from app.ingest.process import Bench
 from app.keys import KeyRing
 from app.offload import Offload
 from app.settings import Settings
+from app.verify.revocation.refreshing import Refresher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class ServiceState:
     keys: KeyRing
     offload: Offload
     bench: Bench
+    refresher: Refresher
     authenticator: Authenticator
     measures: Measures
     rates: RateLimits

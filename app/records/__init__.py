@@ -5,11 +5,15 @@ from app.records.ledger import append, find_clashes, hold_places
 from app.records.reading import (
     EventView,
     RecordView,
+    SignedCount,
+    SignedRecord,
+    count_signed_with,
     events_of,
     find_record,
     pupil_records,
     read_xml,
     signatures_of,
+    signed_with,
 )
 from app.records.status import RecordEventKind, RecordStatus, status_of
 
@@ -23,7 +27,10 @@ __all__ = [
     "RecordView",
     "ReplacementRule",
     "SignatureView",
+    "SignedCount",
+    "SignedRecord",
     "append",
+    "count_signed_with",
     "events_of",
     "find_clashes",
     "find_record",
@@ -31,5 +38,6 @@ __all__ = [
     "pupil_records",
     "read_xml",
     "signatures_of",
+    "signed_with",
     "status_of",
 ]

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 import zstandard
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.organisations.tables import organisation
@@ -47,6 +47,25 @@ class RecordView:
     received_at: datetime
     is_late: bool
     calendar_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRecord:
+    """A record with one of its signatures."""
+
+    record: RecordView
+    role: str
+    position: int
+    signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCount:
+    """How many records a certificate has signed, and what has become of them."""
+
+    standing: int
+    recalled: int
+    replaced: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +136,96 @@ async def pupil_records(connection: AsyncConnection, student_id: str, scope: Sco
         .order_by(record.c.school_year, record.c.received_at, record.c.record_id)
     )
     return [RecordView(**row._mapping) for row in rows]  # noqa: SLF001 - as above
+
+
+async def signed_with(
+    connection: AsyncConnection,
+    fingerprint: str,
+    scope: Scope,
+    *,
+    since: datetime | None = None,
+    after: tuple[datetime, UUID, int] | None = None,
+    limit: int,
+) -> Sequence[SignedRecord]:
+    """Give the records in scope that a certificate has signed (since a signing time), oldest first.
+
+    Args:
+        connection: for reading.
+        fingerprint: SHA-256 of the certificate's DER.
+        scope: what the caller may see; as for a look-up code, who manages a record sees it too.
+        since: aware; signing times from then on.
+        after: signing time, look-up code and position of the last one seen.
+        limit: at most so many.
+    """
+    signature = record_signature.c
+    order = (signature.signed_at, signature.record_id, signature.position)
+    statement = (
+        select(*_COLUMNS, signature.role, signature.position.label("signature"), signature.signed_at)
+        .select_from(record_signature)
+        .join(record, _is_of_record())
+        .join(organisation, organisation.c.id == record.c.school_id)
+        .where(signature.fingerprint == fingerprint, signature.signed_at.is_not(None))
+        .where(_may_read(signature.school_id, signature.record_id, scope))
+        .order_by(*order)
+        .limit(limit)
+    )
+    if since is not None:
+        statement = statement.where(signature.signed_at >= since)
+    if after is not None:
+        statement = statement.where(tuple_(*order) > tuple_(*after))
+    return [
+        SignedRecord(
+            record=RecordView(**{name: getattr(row, name) for name in RecordView.__dataclass_fields__}),
+            role=row.role,
+            position=row.signature,
+            signed_at=row.signed_at,
+        )
+        for row in await connection.execute(statement)
+    ]
+
+
+async def count_signed_with(
+    connection: AsyncConnection, fingerprint: str, scope: Scope, *, since: datetime | None = None
+) -> SignedCount:
+    """Count what ``signed_with`` gives, a record once, by what has become of it."""
+    signature = record_signature.c
+    signed = (
+        select(signature.school_id, signature.school_year, signature.record_id)
+        .where(signature.fingerprint == fingerprint, signature.signed_at.is_not(None))
+        .where(_may_read(signature.school_id, signature.record_id, scope))
+        .distinct()
+    )
+    if since is not None:
+        signed = signed.where(signature.signed_at >= since)
+    found = signed.subquery()
+
+    def has_ended(kind: RecordEventKind) -> ColumnElement[bool]:
+        return exists().where(
+            record_event.c.school_id == found.c.school_id,
+            record_event.c.school_year == found.c.school_year,
+            record_event.c.record_id == found.c.record_id,
+            record_event.c.kind == kind,
+        )
+
+    is_recalled, is_replaced = has_ended(RecordEventKind.RECALLED), has_ended(RecordEventKind.REPLACED)
+    row = (
+        await connection.execute(
+            select(
+                func.count().filter(~is_recalled & ~is_replaced).label("standing"),
+                func.count().filter(is_recalled).label("recalled"),
+                func.count().filter(~is_recalled & is_replaced).label("replaced"),
+            ).select_from(found)
+        )
+    ).one()
+    return SignedCount(standing=row.standing, recalled=row.recalled, replaced=row.replaced)
+
+
+def _is_of_record() -> ColumnElement[bool]:
+    return and_(
+        record.c.school_id == record_signature.c.school_id,
+        record.c.school_year == record_signature.c.school_year,
+        record.c.record_id == record_signature.c.record_id,
+    )
 
 
 async def read_xml(connection: AsyncConnection, view: RecordView) -> bytes:

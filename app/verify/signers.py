@@ -26,7 +26,7 @@ from app.verify.certificates.standing import CertificateEntry, Standing, standin
 from app.verify.chain import PathVerdict, TrustList, build_path, fingerprint_of
 from app.verify.naming import Naming, compare_subject
 from app.verify.policy import AcceptancePolicy
-from app.verify.revocation.answer import Consulted, RevocationAnswer, RevocationStatus
+from app.verify.revocation.answer import Consulted, RevocationStatus
 from app.verify.revocation.known import NOT_CHECKED, RevocationBar, RevocationChecking
 from app.verify.signer_policy import SignerPolicy
 from app.verify.verdict import Indication, SignatureCheck, SignerSummary, Verdict
@@ -48,6 +48,14 @@ _CAUSES: Final = {
     Standing.REVOKED: "KS-048",
     Standing.NOT_YET_VALID: "KS-034",
     Standing.EXPIRED: "KS-035",
+}
+_REVOCATION_CODES: Final = {
+    (RevocationStatus.REVOKED, True): "KS-060",
+    (RevocationStatus.REVOKED, False): "KS-063",
+    (RevocationStatus.ON_HOLD, True): "KS-062",
+    (RevocationStatus.ON_HOLD, False): "KS-062",
+    (RevocationStatus.UNKNOWN, True): "KS-061",
+    (RevocationStatus.UNKNOWN, False): "KS-061",
 }
 # Where one certificate has several entries of the same school: what bars weighs more than what allows.
 _WEIGHT: Final = (
@@ -197,32 +205,15 @@ def _judge_revocation(
         consulted.append(
             Consulted(fingerprint=fingerprint_of(certificate), status=status, evidence=answer.evidence)
         )
-        if status is RevocationStatus.REVOKED:
-            reasons.append(_revoked(case, certificate, answer))
-        elif status is RevocationStatus.ON_HOLD:
-            facts = _revocation_facts(case, certificate, answer)
-            reasons.append(case.finding("KS-062", **facts))
-        elif status is RevocationStatus.UNKNOWN and revocation.checking is RevocationChecking.REQUIRE:
-            facts = _revocation_facts(case, certificate, answer)
-            reasons.append(case.finding("KS-061", at=facts["at"], issuer=facts["issuer"]))
+        code = _REVOCATION_CODES.get((status, certificate == case.certificate))
+        if code == "KS-061" and revocation.checking is not RevocationChecking.REQUIRE:
+            continue
+        if code is not None:
+            facts = answer.facts(certificate, case.signing_time)
+            # A signer's own name is not repeated; an authority's has to be.
+            whose = {"subject": certificate.subject.rfc4514_string()} if code == "KS-063" else {}
+            reasons.append(case.finding(code, **facts, **whose))
     return reasons, tuple(consulted)
-
-
-def _revoked(case: _Case, certificate: x509.Certificate, answer: RevocationAnswer) -> Finding:
-    facts = _revocation_facts(case, certificate, answer)
-    if certificate == case.certificate:
-        return case.finding("KS-060", **facts)
-    return case.finding("KS-063", **facts, subject=certificate.subject.rfc4514_string())
-
-
-def _revocation_facts(case: _Case, certificate: x509.Certificate, answer: RevocationAnswer) -> dict[str, str]:
-    return {
-        "at": case.signing_time.isoformat(),
-        "issuer": certificate.issuer.rfc4514_string(),
-        "since": answer.holds_from.isoformat() if answer.holds_from else "-",
-        "reason": answer.reason.value,
-        "source": answer.evidence.kind if answer.evidence else "-",
-    }
 
 
 def _placed(reason: Finding, case: _Case) -> Finding:

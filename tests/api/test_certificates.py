@@ -330,6 +330,7 @@ async def test_the_officer_sees_the_automatic_checks(api: Api) -> None:
         "key_usage": passed,
         "chain": passed,
         "owner_class": passed,
+        "revocation": ("indeterminate", "KS-061"),
         "same_key": ("indeterminate", "QH-034"),
     }
     assert (await checks(shared))["same_key"] == ("indeterminate", "QH-034")

@@ -166,7 +166,7 @@ class World:
     async def work(self) -> int:
         """Do every job that is ready, one after another; gives how many."""
         done = 0
-        doers = handles(self.service.bench)
+        doers = handles(self.service)
         while True:
             async with transaction(self.service.engine) as connection:
                 claimed = await jobs.claim(connection, worker="test", lease=LEASE, limit=1)

@@ -27,6 +27,7 @@ class CheckName(StrEnum):
     KEY_USAGE = "key_usage"
     CHAIN = "chain"
     OWNER_CLASS = "owner_class"
+    REVOCATION = "revocation"
     SAME_KEY = "same_key"
 
 

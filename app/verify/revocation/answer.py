@@ -100,6 +100,16 @@ class RevocationAnswer:
             return RevocationStatus.UNKNOWN
         return self.status
 
+    def facts(self, certificate: x509.Certificate, at: datetime) -> dict[str, str]:
+        """Give what the texts about a certificate's revocation need; never whose certificate it is."""
+        return {
+            "at": at.isoformat(),
+            "issuer": certificate.issuer.rfc4514_string(),
+            "since": self.holds_from.isoformat() if self.holds_from else "-",
+            "reason": self.reason.value,
+            "source": self.evidence.kind.value if self.evidence else "-",
+        }
+
 
 NOTHING_KNOWN: Final = RevocationAnswer(status=RevocationStatus.UNKNOWN)
 

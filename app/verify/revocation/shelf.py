@@ -8,7 +8,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import func, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import DomainError
@@ -129,15 +129,17 @@ def _scope_text(scope: ListScope) -> str:
 async def take_response(
     connection: AsyncConnection,
     certificate: x509.Certificate,
-    answer: RevocationAnswer,
+    answer: RevocationAnswer | Finding,
     content: bytes,
     *,
     source: str,
 ) -> bool:
-    """Take in a responder's answer that was checked (``ocsp_answer``); says whether it tells anything new.
+    """Take in a responder's answer as ``ocsp_answer`` has judged it; says whether it tells anything new.
 
-    That a responder does not know a certificate is no news.
+    Refuses what that has refused, with its code. That a responder does not know a certificate is no news.
     """
+    if isinstance(answer, Finding):
+        raise _refused(answer)
     if answer.evidence is None or answer.status is RevocationStatus.UNKNOWN:
         return False
     await hold_shelf(connection, is_changing=True)
@@ -206,7 +208,7 @@ class Shelf:
         at_hand = {known.evidence.sha256: known for known in self._all_lists()}
         rows = await connection.execute(
             select(crl.c.issuer_key, crl.c.sha256)
-            .distinct(crl.c.issuer_key, crl.c.scope)
+            .ext(distinct_on(crl.c.issuer_key, crl.c.scope))
             .order_by(crl.c.issuer_key, crl.c.scope, crl.c.this_update.desc(), crl.c.id.desc())
         )
         lists: dict[str, list[RevocationList]] = {}
@@ -227,13 +229,13 @@ def _reread(der: bytes) -> RevocationList:
 
 
 async def _responses(connection: AsyncConnection) -> Mapping[str, Sequence[RevocationAnswer]]:
-    """Give the newest answer about each certificate, and before it any that says revoked."""
+    """Give the newest answer of each kind about each certificate."""
     rows = await connection.execute(
         select(ocsp_response)
-        .distinct(ocsp_response.c.fingerprint, ocsp_response.c.status == RevocationStatus.REVOKED)
+        .ext(distinct_on(ocsp_response.c.fingerprint, ocsp_response.c.status))
         .order_by(
             ocsp_response.c.fingerprint,
-            ocsp_response.c.status == RevocationStatus.REVOKED,
+            ocsp_response.c.status,
             ocsp_response.c.this_update.desc(),
             ocsp_response.c.id.desc(),
         )
