@@ -323,6 +323,10 @@ def _structure() -> Iterator[Case]:
         bent(_own_element_inside), "KS-007",
     )  # fmt: skip
     yield refused(
+        "attack-value-empty", "A signature value that is not there.",
+        bent(lambda item: set_text(item, "SignatureValue", "")), "KS-002",
+    )  # fmt: skip
+    yield refused(
         "attack-value-not-base64", "A signature value that is no Base64.",
         bent(lambda item: set_text(item, "SignatureValue", "A?==")), "DD-067",
     )  # fmt: skip

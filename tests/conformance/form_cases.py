@@ -18,6 +18,12 @@ _AFTER: Final[dict[str, tuple[str, ...]]] = {
     "not well-formed": ("DD-031",),
     "subject Id twice": ("DD-075", "KS-006"),
 }
+_FIFTH: Final = (
+    ("<Khoi>07", "<Khoi>05"),
+    ("<Lop>7", "<Lop>5"),
+    ("05/09/2013", "05/09/2015"),
+    ("066313", "066315"),
+)
 _VALUE: Final = re.compile(rb"<ds:SignatureValue>.*?</ds:SignatureValue>", re.DOTALL)
 
 
@@ -31,6 +37,25 @@ def form_cases() -> Iterator[Case]:
                 yield _after(name, fault["level"], changes)
             else:
                 yield make(name, fault["level"], changes, fault)
+    yield from _many()
+
+
+def _many() -> Iterator[Case]:
+    many = "".join(f"<X{number}/>" for number in range(60))
+    yield refused(
+        "form-more-faults-than-are-listed",
+        "Sixty unknown elements: fifty findings are listed, the rest is counted.",
+        signed(after=[("<Khoi>", f"{many}<Khoi>")]),
+        "DD-061",
+        "DD-076",
+    )
+    yield refused(
+        "form-results-of-another-grade",
+        "A grade of primary school with the results of a secondary one.",
+        signed(before=_FIFTH),
+        "MA-006",
+        "NV-001",
+    )
 
 
 def _after(name: str, level: str, changes: Changes) -> Case:

@@ -120,6 +120,11 @@ def _key_info() -> Iterator[Case]:
         "attack-key-value-of-another-key", "A KeyValue beside the certificate is another key's.",
         signed(Signer(template=Template(key_info=carried + value))), "KS-021",
     )  # fmt: skip
+    retrieved = Template(key_info='<ds:RetrievalMethod URI="http://example.org/key"/>')
+    yield refused(
+        "attack-key-retrieved", "The key is to be fetched from elsewhere; nothing ever is.",
+        unmade(Signer(template=retrieved)), "KS-001",
+    )  # fmt: skip
     yield refused(
         "attack-certificate-garbage", "What stands as a certificate is none.",
         bent(lambda item: set_text(item, "X509Certificate", "AAAA")), "KS-020",

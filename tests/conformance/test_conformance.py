@@ -1,22 +1,13 @@
 """Every case of the kit, played against the running service; the kit itself, built anew."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 
-import pytest_asyncio
-
 from tests.conformance.build import build
 from tests.conformance.case import CASES
-from tests.conformance.country import Country, running_country
+from tests.conformance.country import Country
 from tests.conformance.runner import cases, play
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def country(database_url: str, tmp_path: Path) -> AsyncIterator[Country]:
-    async with running_country(database_url, tmp_path) as running:
-        yield running
 
 
 async def test_every_case_is_answered_as_expected(country: Country) -> None:
