@@ -191,9 +191,11 @@ class Deciding:
     outweighed: tuple[CalendarRow, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calendar:
     """Every cut-off of one province, in all school years.
+
+    Compared by identity, so that it can key caches.
 
     Attributes:
         version: names the files and the department's version that it was made from.

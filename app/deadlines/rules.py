@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
@@ -199,6 +200,7 @@ def lock_of(record: Received, calendar: Calendar, extensions: Iterable[Extension
     return lock_at(obligation_met(record, calendar), record.received_at, calendar, extensions)
 
 
+@lru_cache(maxsize=1024)
 def _cut_offs(obligation: Obligation, calendar: Calendar) -> tuple[CalendarRow, CalendarRow]:
     """Give the obligation's own cut-off and the final one."""
 

@@ -59,7 +59,7 @@ async def test_the_latest_version_of_a_year_takes_the_place_of_all_before(
     await change(connection, province, draft(20), upstream)
     changed = await change(connection, province, draft(25))
     loaded = await load_calendar(connection, "66")
-    assert loaded == changed
+    assert (loaded.rules, loaded.own) == (changed.rules, changed.own)
     assert (confirmed(loaded), loaded.version) == (date(2026, 6, 25), "national-1+provinces-1+66-2")
     assert len(loaded.own) == 1
     assert confirmed(await load_calendar(connection, "37")) == date(2026, 6, 25)  # ready-made, untouched
