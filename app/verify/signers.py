@@ -23,7 +23,7 @@ from cryptography import x509
 from app.findings import Finding, finding, has_errors
 from app.formats.profile import NamedPerson, SignerRole
 from app.verify.certificates.standing import CertificateEntry, Standing, standing_at
-from app.verify.chain import PathVerdict, TrustList, build_path, fingerprint_of
+from app.verify.chain import PathVerdict, TrustList, build_path, fingerprint_of, subject_of
 from app.verify.naming import Naming, compare_subject
 from app.verify.policy import AcceptancePolicy
 from app.verify.revocation.answer import Consulted, RevocationStatus
@@ -302,7 +302,7 @@ def _summary(
         role=check.role,
         indication=Indication.FAILED if failed else _indication(reasons),
         fingerprint=fingerprint_of(certificate) if certificate is not None else None,
-        subject=certificate.subject.rfc4514_string() if certificate is not None else None,
+        subject=subject_of(certificate) if certificate is not None else None,
         signing_time=check.signing_time,
         algorithm=check.algorithm,
         evidence=tuple(one.stored for one in consulted),
