@@ -33,7 +33,7 @@ from app.keys import published
 from app.organisations.tree import organisation_by_id
 from app.records import find_record
 from app.snapshots.difference import difference
-from app.snapshots.due import holding_packages, unsealed
+from app.snapshots.due import has_packages, holding_packages, unsealed
 from app.snapshots.overrides import leave_out
 from app.snapshots.proofs import ProofKind, prove
 from app.snapshots.reading import (
@@ -90,6 +90,7 @@ async def pending(
 ) -> PendingListOut:
     """Say of each snapshot that is not sealed when it is due and which packages hold it.
 
+    School years in which nothing came before the cut-off are not sealed, and not listed.
     An officer of the ministry names the province (QH-005 where none is named).
     """
     code = await province_of(connection, actor) or province
@@ -100,7 +101,10 @@ async def pending(
     items = []
     for scope in await unsealed(connection, code, moment, calendar):
         cut_off = scope.cut_off(calendar)
-        held = await holding_packages(connection, scope, cut_off) if cut_off <= moment else []
+        is_due = cut_off <= moment
+        if is_due and not await has_packages(connection, scope, calendar):
+            continue
+        held = await holding_packages(connection, scope, cut_off) if is_due else []
         items.append(PendingOut.of(scope, cut_off, moment, held))
     return PendingListOut(items=items)
 

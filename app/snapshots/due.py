@@ -47,7 +47,7 @@ async def due_scopes(connection: AsyncConnection) -> Sequence[Scope]:
         due += [
             scope
             for scope in await unsealed(connection, province, moment, calendar)
-            if scope.cut_off(calendar) <= moment and await _has_packages(connection, scope, calendar)
+            if scope.cut_off(calendar) <= moment and await has_packages(connection, scope, calendar)
         ]
     return due
 
@@ -85,7 +85,7 @@ async def is_sealed(connection: AsyncConnection, scope: Scope) -> bool:
     return (await connection.execute(found)).one_or_none() is not None
 
 
-async def _has_packages(connection: AsyncConnection, scope: Scope, calendar: Calendar) -> bool:
+async def has_packages(connection: AsyncConnection, scope: Scope, calendar: Calendar) -> bool:
     """Say whether anything came in the school year before the cut-off: a year without is not sealed."""
     came = (
         exists()

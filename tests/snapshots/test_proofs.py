@@ -18,7 +18,7 @@ from app.snapshots.difference import Change, difference
 from app.snapshots.proofs import prove
 from app.snapshots.reading import snapshots_containing
 from app.snapshots.sealing import seal_due
-from tests.snapshots.conftest import SCHOOL_CUT_OFF, SECOND, Ledger
+from tests.builders.sealing import SCHOOL_CUT_OFF, SECOND, Ledger
 
 LOWEST, HIGHEST = UUID(int=0), UUID(int=(1 << 128) - 1)
 

@@ -22,7 +22,7 @@ from app.snapshots.scopes import SnapshotKind
 from app.snapshots.sealing import Outcome, seal, seal_due
 from app.snapshots.tables import snapshot, snapshot_entry, snapshot_tile
 from tests.builders.province import FOREIGN, OTHER_PRIMARY, PRIMARY
-from tests.snapshots.conftest import SCHOOL_CUT_OFF, SECOND, Ledger, scope
+from tests.builders.sealing import SCHOOL_CUT_OFF, SECOND, Ledger, scope
 
 FINAL = SnapshotKind.UPSTREAM_FINAL
 MICROSECOND = timedelta(microseconds=1)
