@@ -35,7 +35,7 @@ SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
 
 # For tests only: what is acknowledged may be lost with the machine.
 NOT_DURABLE: Final[Mapping[str, str]] = MappingProxyType(
-    {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 )
 
 _BUILTIN_LOCALES_SINCE: Final = 17
