@@ -15,7 +15,6 @@ Each present signature has to hold: one that fails, fails the transcript.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
@@ -199,8 +198,8 @@ def _judge_revocation(
         return [], ()
     reasons: list[Finding] = []
     consulted: list[Consulted] = []
-    for certificate, issuer in pairwise(path.chain):
-        answer = revocation.known.answer(certificate, issuer)
+    for certificate in path.chain[:-1]:
+        answer = revocation.known.answer(certificate)
         status = answer.status_at(case.signing_time)
         consulted.append(
             Consulted(fingerprint=fingerprint_of(certificate), status=status, evidence=answer.evidence)

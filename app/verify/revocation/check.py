@@ -1,7 +1,6 @@
 """What an officer is told of revocation beside a certificate that awaits a decision. Pure; it advises."""
 
 from datetime import datetime
-from itertools import pairwise
 
 from cryptography import x509
 
@@ -34,8 +33,8 @@ def check_revocation(
     if not path.chain:
         return Check(name=CheckName.REVOCATION, indication=Indication.INDETERMINATE, finding=path.finding)
     found = Check(name=CheckName.REVOCATION, indication=Indication.PASSED)
-    for asked, issuer in pairwise(path.chain):
-        answer = known.answer(asked, issuer)
+    for asked in path.chain[:-1]:
+        answer = known.answer(asked)
         status = answer.status_at(at)
         facts = {**answer.facts(asked, at), "role": role, "subject": asked.subject.rfc4514_string()}
         if status is RevocationStatus.REVOKED:

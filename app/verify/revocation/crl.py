@@ -1,8 +1,8 @@
 """Certificate revocation lists (CRL, danh sách chứng thư số bị thu hồi; RFC 5280, 5 and 6.3). Pure.
 
-A list is believed when the key that issued the certificate has signed it. Lists that tell only part of the
-truth are refused, each with a code of its own: differences to another list (delta), other authorities'
-certificates (indirect), only some reasons.
+A list is believed when its issuer, an authority on the trust list, has signed it. Lists that tell a part only
+are refused, each with a code of its own: differences to another list (delta), other authorities' certificates
+(indirect), only some reasons.
 """
 
 import hashlib

@@ -8,7 +8,6 @@ from typing import Final
 
 from cryptography import x509
 
-from app.verify.certificates.possession import key_fingerprint
 from app.verify.chain import fingerprint_of
 from app.verify.revocation.answer import NOTHING_KNOWN, RevocationAnswer, RevocationStatus
 from app.verify.revocation.crl import RevocationList
@@ -28,20 +27,22 @@ class KnownRevocations:
 
     Attributes:
         version: rises with everything that comes in.
-        lists: by the fingerprint of the key that signed them, the newest of each scope first.
-        responses: by the fingerprint of the certificate, newest first.
+        lists: by the issuer's name, the newest of each of its keys and of each scope.
+        responses: by the fingerprint of the certificate, the newest of each kind.
     """
 
     version: tuple[int, int] = (0, 0)
-    lists: Mapping[str, Sequence[RevocationList]] = field(default_factory=dict)
+    lists: Mapping[x509.Name, Sequence[RevocationList]] = field(default_factory=dict)
     responses: Mapping[str, Sequence[RevocationAnswer]] = field(default_factory=dict)
 
-    def answer(self, certificate: x509.Certificate, issuer: x509.Certificate) -> RevocationAnswer:
-        """Give what is known of a certificate that this issuer has signed.
+    def answer(self, certificate: x509.Certificate) -> RevocationAnswer:
+        """Give what is known of a certificate whose path was found.
 
-        A revocation is for good, whoever tells of it; else the newest statement counts.
+        An authority that changed its key signs the lists for older certificates with the new one: what
+        counts is its name, and that one of its keys on the trust list has signed (RFC 5280, 6.3.3 (f)). A
+        revocation is for good, whoever tells of it; else the newest statement counts.
         """
-        told = [found.answer(certificate) for found in self.lists.get(key_fingerprint(issuer), ())]
+        told = [found.answer(certificate) for found in self.lists.get(certificate.issuer, ())]
         told += self.responses.get(fingerprint_of(certificate), ())
         known = [answer for answer in told if answer.status is not RevocationStatus.UNKNOWN]
         return max(known, key=_weight, default=NOTHING_KNOWN)

@@ -204,20 +204,20 @@ class Shelf:
             )
         return self._known
 
-    async def _lists(self, connection: AsyncConnection) -> Mapping[str, Sequence[RevocationList]]:
+    async def _lists(self, connection: AsyncConnection) -> Mapping[x509.Name, Sequence[RevocationList]]:
         at_hand = {known.evidence.sha256: known for known in self._all_lists()}
         rows = await connection.execute(
-            select(crl.c.issuer_key, crl.c.sha256)
+            select(crl.c.sha256)
             .ext(distinct_on(crl.c.issuer_key, crl.c.scope))
             .order_by(crl.c.issuer_key, crl.c.scope, crl.c.this_update.desc(), crl.c.id.desc())
         )
-        lists: dict[str, list[RevocationList]] = {}
+        lists: dict[x509.Name, list[RevocationList]] = {}
         for row in rows.all():
             found = at_hand.get(row.sha256)
             if found is None:
                 der = await connection.execute(select(crl.c.der).where(crl.c.sha256 == row.sha256))
                 found = await self._offload.run(_reread, der.scalar_one())
-            lists.setdefault(row.issuer_key, []).append(found)
+            lists.setdefault(found.issuer, []).append(found)
         return lists
 
     def _all_lists(self) -> Sequence[RevocationList]:
