@@ -121,7 +121,9 @@ def _examine(
         format_version=profile.version,
         facts=checked.facts,
         content_sha256=None if layout is None else octets.digest(layout.content, EXCLUSIVE_FORM, "sha256"),
-        checks=() if layout is None else check_signatures(layout, acceptance, octets),
+        checks=()
+        if layout is None
+        else check_signatures(layout, acceptance, octets=octets, source=checked.xml),
         xml_sha256=hashlib.sha256(checked.xml).digest(),
         findings=findings,
     )

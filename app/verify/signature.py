@@ -74,7 +74,11 @@ class _IntactSignature:
 
 
 def check_signatures(
-    layout: SignedLayout, policy: AcceptancePolicy, octets: CanonicalOctets | None = None
+    layout: SignedLayout,
+    policy: AcceptancePolicy,
+    *,
+    octets: CanonicalOctets | None = None,
+    source: bytes | None = None,
 ) -> tuple[SignatureCheck, ...]:
     """Check every signature of one transcript by the document alone; never raises for what a document holds.
 
@@ -82,11 +86,12 @@ def check_signatures(
         layout: where the transcript keeps its content and signatures.
         policy: what is accepted.
         octets: what was canonicalised of this transcript before, so that it is not done again.
+        source: the UTF-8 that the tree was read from, where it is at hand.
 
     Returns:
         One check for each slot, in document order. All findings of step 0 stand at every one of them.
     """
-    unsound = check_transcript(layout, policy.limits)
+    unsound = check_transcript(layout, policy.limits, source)
     if unsound:
         return tuple(_failed(slot, unsound) for slot in layout.slots)
     transcript = _Transcript(

@@ -5,6 +5,7 @@ see differently, a second content element, and canonicalisation made to cost mor
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain, islice
 from typing import Final, Protocol, cast
 
@@ -37,17 +38,24 @@ class _AttributeValue(Protocol):
         ...
 
 
-def check_transcript(layout: SignedLayout, limits: SignatureLimits) -> tuple[Finding, ...]:
+def check_transcript(
+    layout: SignedLayout, limits: SignatureLimits, source: bytes | None = None
+) -> tuple[Finding, ...]:
     """Give every reason why no signature of this transcript can be relied on; none where there is no reason.
 
     Refuses what costs too much (KS-003), comments, processing instructions and entities (KS-004),
     attributes of the ``xml`` prefix (KS-005), an identifier given twice (KS-006), and content that
     stands anywhere but in its one place (KS-007).
+
+    Args:
+        layout: where the transcript keeps its content and signatures.
+        limits: what its signatures may cost.
+        source: the UTF-8 that the tree was read from, where it is at hand.
     """
     if not layout.slots:
         return ()
     place = SignaturePlace(layout.slots[0])
-    excess = _excess(layout, limits, place)
+    excess = _excess(layout, limits, place, source)
     if excess is not None:
         return (excess,)
     findings = chain(_hidden_nodes(layout, place), _identifiers(layout, place), _misplaced(layout, place))
@@ -59,9 +67,13 @@ def identifiers_of(root: etree._Element) -> list[str]:
     return cast("list[str]", _IDENTIFIERS(root))
 
 
-def _excess(layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace) -> Finding | None:
-    # One serialisation is the cheapest way to bound both counts: it is linear whatever the document holds,
-    # and text that looks like an attribute only makes the count larger.
+def _excess(
+    layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace, source: bytes | None
+) -> Finding | None:
+    # Bytes bound both counts: counting them is linear whatever the document holds, and text that looks like
+    # an attribute only makes the count larger. What the sender wrote is counted as freely as it is written.
+    if source is not None and _is_cheap(source, limits) and len(layout.slots) <= limits.signatures:
+        return None
     octets = etree.tostring(layout.root, encoding="utf-8", with_tail=False)
     declarations = octets.count(b" xmlns")
     counts = (
@@ -72,7 +84,9 @@ def _excess(layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace
     for what, count, limit in counts:
         if count > limit:
             return place.finding("KS-003", layout.root, what=what, count=count, limit=limit)
-    if declarations > limits.namespaces_in_scope:
+    if declarations > limits.namespaces_in_scope and _more_in_scope_than(limits.namespaces_in_scope)(
+        layout.root
+    ):
         for element in layout.root.iter(etree.Element):
             if len(element.nsmap) > limits.namespaces_in_scope:
                 return place.finding(
@@ -83,6 +97,17 @@ def _excess(layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace
                     limit=limits.namespaces_in_scope,
                 )
     return None
+
+
+@cache
+def _more_in_scope_than(number: int) -> etree.XPath:
+    # Every element also has the namespace of the xml prefix in scope.
+    return etree.XPath(f"boolean(descendant-or-self::*/namespace::*[{number + 2}])")
+
+
+def _is_cheap(source: bytes, limits: SignatureLimits) -> bool:
+    declarations = min(limits.namespace_declarations, limits.namespaces_in_scope)
+    return source.count(b"=") <= limits.attributes and source.count(b"xmlns") <= declarations
 
 
 def _hidden_nodes(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:

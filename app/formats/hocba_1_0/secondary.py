@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from lxml import etree
@@ -125,5 +126,9 @@ def _promotion(content: Content, codes: Codes) -> Iterator[Finding]:
 
 def _score(subject: Mapping[str, etree._Element], name: str) -> Decimal | None:
     mark = subject.get(name)
-    written = "" if mark is None else reading.text(mark)
+    return None if mark is None else _number(reading.text(mark))
+
+
+@lru_cache(maxsize=512)
+def _number(written: str) -> Decimal | None:
     return Decimal(written) if written[:1].isdigit() else None

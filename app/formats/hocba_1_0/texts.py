@@ -14,7 +14,12 @@ from app.formats.place import Place, local_name
 _INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 # What reorders text on a screen is refused in every text: it shows other words than were signed.
 _ALL_TEXT: Final = etree.XPath("string()")
-_REORDERING: Final = re.compile("[\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
+_REORDERING_CHARACTERS: Final = (
+    *("\u202a", "\u202b", "\u202c", "\u202d", "\u202e"),
+    *("\u2066", "\u2067", "\u2068", "\u2069"),
+    *("\ufff9", "\ufffa", "\ufffb"),
+)
+_REORDERING: Final = re.compile(f"[{''.join(_REORDERING_CHARACTERS)}]")
 _LETTERS: Final = "A-Za-z\u00c0-\u024f\u1e00-\u1eff'\u2019.\\-"
 _ORDINARY_PERSON: Final = re.compile(f"[{_LETTERS}]++(?: [{_LETTERS}]++)*+")
 _ORDINARY_NAME: Final = re.compile(f"[{_LETTERS}0-9,()]++(?: [{_LETTERS}0-9,()]++)*+")
@@ -62,7 +67,9 @@ def person_findings(element: etree._Element, place: Place) -> Iterator[Finding]:
 
 def reordering_findings(content: etree._Element, place: Place) -> Iterator[Finding]:
     """Refuse characters that reorder text on a screen (``DD-086``), wherever they stand."""
-    if _REORDERING.search(str(_ALL_TEXT(content))) is None:
+    written = str(_ALL_TEXT(content))
+    # Looking for twelve single characters takes a third of the time that one pattern takes.
+    if not any(character in written for character in _REORDERING_CHARACTERS):
         return
     for element in content.iter():
         hit = _REORDERING.search(element.text or "")
