@@ -192,15 +192,18 @@ class World:
 
 
 @asynccontextmanager
-async def running_world(database_url: str, folder: Path, *, now: datetime = NOW) -> AsyncIterator[World]:
-    """Open the service on a fresh database and found the demo province in it, with nothing registered yet."""
+async def running_world(
+    database_url: str, folder: Path, *, now: datetime = NOW, province: Province | None = None
+) -> AsyncIterator[World]:
+    """Open the service on a fresh database and found a province (the demo's); nothing is registered."""
     clock = MovableClock(now)
     settings = Settings(data_dir=folder, database_pool=5)
     async with open_service(settings, database_url, clock=clock) as service:
         app = create_app(service)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
-            world = World(service=service, app=app, http=http, clock=clock, province=demo_province())
+            cast = province or demo_province()
+            world = World(service=service, app=app, http=http, clock=clock, province=cast)
             await _found(world)
             yield world
 
