@@ -1,19 +1,22 @@
 """What is measured: packages of realistic transcripts in three shapes, and what judging them needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Final
 from uuid import UUID
 
-from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from app.client.packaging import Package, pack
+from app.client.packaging import NAMESPACE, Package, pack
 from app.client.signing import Role, sign_transcript
 from app.deadlines.calendar import calendar_of
+from app.demo.authority import Credential
+from app.demo.curriculum import secondary_subjects
 from app.demo.province import Province, School, build_province
-from app.demo.transcripts import Composed, compose_school, package_of, sign_composed
+from app.demo.transcripts import Composed, compose_school, package_of
 from app.formats.profile import SignerRole
 from app.ingest.judgement import Bars, Origin
 from app.ingest.limits import Limits
@@ -29,6 +32,9 @@ SIGNED_AT: Final = datetime(2026, 5, 28, 2, 0, tzinfo=UTC)
 RECEIVED_AT: Final = datetime(2026, 6, 9, 2, 0, tzinfo=UTC)
 LOWER_SECONDARY: Final = "03"
 LIMITS: Final = Limits()
+_SUBJECT: Final = f"{{{NAMESPACE}}}MonHoc"
+_CODE: Final = f"{{{NAMESPACE}}}Ma"
+_COMMENT: Final = f"{{{NAMESPACE}}}NhanXet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +58,7 @@ class Load:
     origin: Origin
     entries: Entries
     bars: Bars
-    certificates: Mapping[str, x509.Certificate]
+    authorities_pem: bytes
 
 
 def _sealed(composed: Composed) -> etree._Element:
@@ -64,23 +70,57 @@ def _three(composed: Composed) -> etree._Element:
 
 
 def _as_the_law_wants(composed: Composed) -> etree._Element:
-    return sign_composed(composed, signed_at=SIGNED_AT)
+    """Sign each subject for itself, by its teacher; then class teacher, head and seal sign the whole."""
+    transcript = _copy(composed)
+    for subject in list(transcript.iter(_SUBJECT)):
+        teacher = composed.school.teacher_of(subject.findtext(_CODE, ""), composed.school_class)
+        _sign(transcript, Role.SUBJECT_TEACHER, teacher.credential, [subject.get("Id", "")])
+    for role in (Role.CLASS_TEACHER, Role.HEAD, Role.SCHOOL):
+        _sign(transcript, role, _credential(composed, role))
+    return transcript
 
 
 def _signed(composed: Composed, *roles: Role) -> etree._Element:
+    transcript = _copy(composed)
+    for role in roles:
+        _sign(transcript, role, _credential(composed, role))
+    return transcript
+
+
+def _sign(
+    transcript: etree._Element, role: Role, held: Credential, parts: Sequence[str] | None = None
+) -> None:
+    sign_transcript(
+        transcript,
+        role=role,
+        key=held.key,
+        certificate=held.certificate,
+        signed_at=SIGNED_AT,
+        covers="content" if parts is None else parts,
+    )
+
+
+def _credential(composed: Composed, role: Role) -> Credential:
     school = composed.school
-    credentials = {
+    return {
         Role.CLASS_TEACHER: composed.school_class.teacher.credential,
         Role.HEAD: school.head.credential,
         Role.SCHOOL: school.seal,
-    }
+    }[role]
+
+
+def _copy(composed: Composed) -> etree._Element:
+    """Copy an unsigned transcript with comments as long as a conscientious teacher's."""
     transcript = etree.fromstring(etree.tostring(composed.element))
-    for role in roles:
-        held = credentials[role]
-        sign_transcript(
-            transcript, role=role, key=held.key, certificate=held.certificate, signed_at=SIGNED_AT
-        )
+    remarks = [text for subject in secondary_subjects(LOWER_SECONDARY) for text in _remarks(subject.comments)]
+    random = Random(composed.record_id.int)  # noqa: S311 - S311: invented comments need a seed, not secrecy
+    for comment in transcript.iter(_COMMENT):
+        comment.text = " ".join((comment.text or "", *random.sample(remarks, k=4)))
     return transcript
+
+
+def _remarks(comments: Mapping[str, Sequence[str]]) -> list[str]:
+    return [text for texts in comments.values() for text in texts]
 
 
 SHAPES: Final = (
@@ -132,11 +172,11 @@ def _load(province: Province, school: School, shape: Shape, signed: list[etree._
             policies=PolicySet(),
             revocations=KnownRevocations(),
         ),
-        certificates={
-            fingerprint_of(item.credential.certificate): item.credential.certificate
-            for item in (school.head, *school.teachers)
-        }
-        | {fingerprint_of(school.seal.certificate): school.seal.certificate},
+        authorities_pem=b"".join(
+            certificate.public_bytes(Encoding.PEM)
+            for authority in province.authorities
+            for certificate in authority.anchors
+        ),
     )
 
 

@@ -42,14 +42,6 @@ static xmlNodePtr by_id(xmlNodePtr node, const char *id) {
     return NULL;
 }
 
-/* Inside the subtree? libxml2 asks this for every node it writes. */
-static int is_visible(void *root, xmlNodePtr node, xmlNodePtr parent) {
-    if (node && node->type == XML_NAMESPACE_DECL) node = parent;
-    for (; node; node = node->type == XML_ATTRIBUTE_NODE ? ((xmlAttrPtr)node)->parent : node->parent)
-        if (node == root) return 1;
-    return 0;
-}
-
 static unsigned char *decode(xmlNodePtr node, int *length) {
     xmlChar *text = xmlNodeGetContent(node);
     unsigned char *out = malloc(strlen((char *)text) + 4);
@@ -64,9 +56,19 @@ static unsigned char *decode(xmlNodePtr node, int *length) {
     return out;
 }
 
+/* Only the subtree is walked: it is lent to a document of its own, under a copy of its root. */
 static xmlOutputBufferPtr canonical(xmlDocPtr document, xmlNodePtr node, int is_exclusive) {
     xmlOutputBufferPtr buffer = xmlAllocOutputBuffer(NULL);
-    xmlC14NExecute(document, is_visible, node, is_exclusive ? XML_C14N_EXCLUSIVE_1_0 : XML_C14N_1_0, NULL, 0, buffer);
+    xmlDocPtr alone = xmlCopyDoc(document, 0);
+    xmlNodePtr root = xmlDocCopyNode(node, alone, 2);
+    xmlDocSetRootElement(alone, root);
+    root->children = node->children;
+    root->last = node->last;
+    for (xmlNodePtr at = node->children; at; at = at->next) at->parent = root;
+    xmlC14NExecute(alone, NULL, NULL, is_exclusive ? XML_C14N_EXCLUSIVE_1_0 : XML_C14N_1_0, NULL, 0, buffer);
+    for (xmlNodePtr at = node->children; at; at = at->next) at->parent = node;
+    root->children = root->last = NULL;
+    xmlFreeDoc(alone);
     return buffer;
 }
 
