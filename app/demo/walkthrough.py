@@ -1,5 +1,6 @@
 """The walk-through: the demo province on a running service, from its founding to the first refusals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from app.demo.founding import (
     extend_deadlines,
     found_province,
     open_http,
+    sign_in,
 )
 from app.demo.mistakes import MISTAKES
 from app.demo.province import Province, School, build_province
@@ -88,9 +90,10 @@ async def play(
             now=now,
             console=console,
         )
-        await _send_all(stage, http)
+        recorded = await _send_all(stage, http)
         await _show_mistakes(stage)
         await _show_held(stage)
+        await _recall_one(stage, http, recorded)
         console.print(f"\n[bold]credentials.json[/]: {written}")
 
 
@@ -104,14 +107,17 @@ def _package(stage: Stage, school: School, share: Share) -> Package:
     return pack(package_of(stage.province, school, signed, created_at=stage.now))
 
 
-async def _send_all(stage: Stage, http: httpx.AsyncClient) -> None:
-    """One package of each school whose seal is approved; receipts are verified as a sender would, offline."""
+async def _send_all(stage: Stage, http: httpx.AsyncClient) -> dict[str, str]:
+    """One package of each school whose seal is approved; receipts are verified as a sender would, offline.
+
+    Gives a record of each school, by school code.
+    """
     _chapter(stage.console, "Gửi học bạ", "Send transcripts")
     jwks = (await http.get("/.well-known/jwks.json")).json()
     table = Table(
         "Trường", "Cấp học", "Gửi", "Nhận", "Từ chối", "Chờ", "Biên nhận", box=None, header_style="dim"
     )
-    example: str | None = None
+    recorded: dict[str, str] = {}
     for school in stage.province.schools:
         if school.seal_status != APPROVED:
             continue
@@ -126,14 +132,15 @@ async def _send_all(stage: Stage, http: httpx.AsyncClient) -> None:
                 if item["outcome"] == "accepted":
                     receipt = read_receipt(item["receipt"], jwks)
                     check_transcript(receipt, await client.record_xml(item["record_id"]))
-                    example = example or item["record_id"]
+                    recorded.setdefault(school.code, item["record_id"])
         counts = [str(result[name]) for name in ("total", "accepted", "rejected", "held")]
         table.add_row(school.name, _LEVELS[school.level], *counts, "ES256 ✓")
     stage.console.print(table)
     stage.console.print(
         "  Gửi lại cùng gói: cùng một xác nhận. / The same package again: the same acknowledgement.\n"
-        f"  Một học bạ đã ghi nhận / one record: {example}"
+        f"  Một học bạ đã ghi nhận / one record: {next(iter(recorded.values()), '–')}"
     )
+    return recorded
 
 
 async def _show_mistakes(stage: Stage) -> None:
@@ -174,4 +181,23 @@ async def _show_held(stage: Stage) -> None:
     stage.console.print(
         f"  {result['held']} học bạ được giữ chờ, tự ghi nhận khi con dấu được duyệt / held, recorded by "
         "themselves once the seal is approved"
+    )
+
+
+async def _recall_one(stage: Stage, http: httpx.AsyncClient, recorded: Mapping[str, str]) -> None:
+    """A school asks for a recall, its commune decides: nothing changes before, the bytes never."""
+    school = next(s for s in stage.province.schools if s.code in recorded and s.level == "02")
+    record_id = recorded[school.code]
+    _chapter(stage.console, "Thu hồi một học bạ", "Recall one transcript", school.name)
+    async with client_of(stage.base_url, stage.founded, stage.province, school) as client:
+        asked = await client.request_recall(
+            [record_id], reason_code="WRONG_RESULTS", reason="Nhập nhầm mức đạt được của môn Toán"
+        )
+        pending = (await client.record(record_id))["status"]
+        officer = next(item for item in stage.province.officers if item.organisation == school.managed_by)
+        caller = await sign_in(http, stage.founded.officers[officer.username])
+        await caller.post(f"/recalls/{asked['recall_id']}/approve")
+        decided = (await client.record(record_id))["status"]
+    stage.console.print(
+        f"  {record_id}: {pending} → {decided}, do {officer.username} phê duyệt / approved by the commune"
     )
