@@ -90,7 +90,9 @@ class World:
         """The officer who decides for a school."""
         return next(o.username for o in self.province.officers if o.organisation == school.managed_by)
 
-    async def register(self, school: School, role: str, credential: Credential) -> str:
+    async def register(
+        self, school: School, role: str, credential: Credential, *, renews: str | None = None
+    ) -> str:
         """Register a certificate with proof of possession; gives its id."""
         caller = self.as_(school.code)
         asked = await self.http.post(
@@ -103,6 +105,7 @@ class World:
             json={
                 "school_code": school.code,
                 "role": role,
+                "renews": renews,
                 "certificate": credential.certificate_pem.decode(),
                 "proof": possession_proof(
                     key, challenge_id=challenge["challenge_id"], nonce=challenge["nonce"]
