@@ -1,6 +1,7 @@
 """What an operator sets up on the machine."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli.admin import commands
 from tests.builders.pki import infrastructure
+from tests.builders.revocation import Revoked, make_crl
 
 
 @pytest.fixture
@@ -83,3 +85,30 @@ def test_trust_anchors_are_listed(run: Any, tmp_path: Path) -> None:
     file.write_bytes(b"x")
     assert body(run(*add), 4)["code"] == "QH-025"
     assert [row["fingerprint"] for row in body(run("trust-anchors", "list"))] == [people.root.fingerprint]
+
+
+def test_a_revocation_list_is_imported_once(run: Any, tmp_path: Path) -> None:
+    people = infrastructure()
+    root, file = tmp_path / "root.pem", tmp_path / "ca.crl"
+    root.write_bytes(people.root.certificate.public_bytes(serialization.Encoding.PEM))
+    published = datetime(2026, 1, 1, tzinfo=UTC)
+    entry = {77: Revoked(at=published)}
+    file.write_bytes(
+        make_crl((people.root.certificate, people.root.key), this_update=published, revoked=entry)
+    )
+    assert body(run("crls", "import", str(file)), 4)["code"] == "KS-071"
+    body(run("trust-anchors", "add", str(root), "--owner-class", "public_sector"))
+    first = body(run("crls", "import", str(file)))
+    assert (first["is_new"], first["revoked"]) == (True, 1)
+    assert body(run("crls", "import", str(file)))["is_new"] is False
+    file.write_bytes(b"<html>")
+    assert body(run("crls", "import", str(file)), 4)["code"] == "KS-070"
+
+
+def test_a_file_that_is_too_large_is_no_list(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOCBA_MAX_CRL_BYTES", "2000")
+    file = tmp_path / "ca.crl"
+    file.write_bytes(b"x" * 2001)
+    assert body(run("crls", "import", str(file)), 4)["code"] == "KS-087"
