@@ -18,7 +18,6 @@ from app.ingest.envelope import OuterFields, check_envelope, unpack
 from app.ingest.limits import Limits
 from app.ingest.splitting import OpenedPackage, TranscriptPiece, split
 from app.verify.canonical import EXCLUSIVE_FORM, CanonicalOctets
-from app.verify.chain import fingerprint_of
 from app.verify.policy import AcceptancePolicy
 from app.verify.signature import check_signatures
 from app.verify.verdict import SignatureCheck
@@ -63,10 +62,7 @@ class Examination:
     def fingerprints(self) -> frozenset[str]:
         """The certificates that signed anywhere in the package."""
         return frozenset(
-            fingerprint_of(check.certificate)
-            for item in self.items
-            for check in item.checks
-            if check.certificate is not None
+            check.fingerprint for item in self.items for check in item.checks if check.fingerprint is not None
         )
 
 

@@ -155,8 +155,9 @@ def _judge_signature(
 ) -> tuple[list[Finding], tuple[Consulted, ...]]:
     """Steps 1 to 5, for a signature that holds by itself; what was consulted on the way."""
     assert check.certificate is not None
+    assert check.fingerprint is not None
     assert check.signing_time is not None
-    known = entries.get(fingerprint_of(check.certificate), ())
+    known = entries.get(check.fingerprint, ())
     own = tuple(entry for entry in known if entry.school_code == school_code)
     case = _Case(
         check=check,
@@ -300,7 +301,7 @@ def _summary(
         position=check.position,
         role=check.role,
         indication=Indication.FAILED if failed else _indication(reasons),
-        fingerprint=fingerprint_of(certificate) if certificate is not None else None,
+        fingerprint=check.fingerprint,
         subject=subject_of(certificate) if certificate is not None else None,
         signing_time=check.signing_time,
         algorithm=check.algorithm,

@@ -31,6 +31,7 @@ class SignatureCheck:
         indication: PASSED or FAILED; trust is judged afterwards.
         findings: every reason for FAILED, and warnings.
         certificate: the signer's certificate as the document carries it; it only names, never grants.
+        fingerprint: SHA-256 of that certificate's DER, 64 hex digits.
         intermediates: further certificates in KeyInfo, for path building only.
         signing_time: the signed signing time, aware; None where it is missing or not signed.
         covers_content: whether a verified reference names the whole content element.
@@ -45,6 +46,7 @@ class SignatureCheck:
     indication: Indication
     findings: tuple[Finding, ...]
     certificate: x509.Certificate | None
+    fingerprint: str | None
     intermediates: tuple[x509.Certificate, ...]
     signing_time: datetime | None
     covers_content: bool

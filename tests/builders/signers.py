@@ -82,6 +82,7 @@ def sound(
         indication=Indication.PASSED,
         findings=(),
         certificate=holder.certificate,
+        fingerprint=holder.fingerprint,
         intermediates=holder.issuers,
         signing_time=at,
         covers_content=not parts,
