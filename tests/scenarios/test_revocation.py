@@ -1,5 +1,6 @@
 """Revocation as a school, an operator and an officer meet it: held, refused, settled; fetched and shown."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,16 +14,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app import jobs
 from app.db import transaction
 from app.demo.authority import Authority, Credential
 from app.demo.province import School
 from app.errors import DomainError
+from app.ingest.package import JUDGE_PACKAGE
+from app.ingest.process import judge_package
 from app.records.tables import record_signature
 from app.verify.policy import ACCEPTANCE
 from app.verify.revocation.fetching import FetchRules
+from app.verify.revocation.known import KnownRevocations
 from app.verify.revocation.refreshing import refresh
-from app.verify.revocation.shelf import Taken, take_crl
+from app.verify.revocation.shelf import Shelf, Taken, hold_shelf, shelf_version, take_crl
 from tests.builders.pki import private_key
 from tests.builders.publisher import publisher, whole
 from tests.builders.revocation import Revoked, make_crl, make_ocsp
@@ -210,6 +216,49 @@ async def test_a_list_is_taken_once_and_only_from_a_trusted_authority(world: Wor
     with pytest.raises(DomainError) as junk:
         await take(world, b"<html>")
     assert junk.value.code == "KS-070"
+
+
+async def test_nothing_comes_in_while_an_answer_for_held_items_is_written(world: World) -> None:
+    content = crl(world.province.authorities[0].issuing)
+    async with transaction(world.service.engine) as connection:
+        await hold_shelf(connection)
+        coming = asyncio.create_task(take(world, content))
+        await asyncio.wait({coming}, timeout=0.3)
+        assert not coming.done()
+        assert await shelf_version(connection) == (0, 0)
+    assert (await coming).is_new
+
+
+async def test_what_was_judged_before_data_came_is_judged_again(enrolled: World) -> None:
+    school = enrolled.school(LEVEL)
+    await choose(enrolled, "require")
+    enrolled.clock.advance(HOUR)
+    package = enrolled.package(school)
+    assert (await enrolled.post(package)).status_code == 202
+    shelf = enrolled.service.bench.shelf
+    stale = KnownRevocations()
+
+    class ShelfOfBefore(Shelf):
+        """Gives what was known before the data came, the first time it is asked."""
+
+        asked = 0
+
+        async def known(self, connection: AsyncConnection) -> KnownRevocations:
+            self.asked += 1
+            return stale if self.asked == 1 else await shelf.known(connection)
+
+    await take_whole_paths(enrolled, school)
+    before = ShelfOfBefore(enrolled.service.offload)
+    async with transaction(enrolled.service.engine) as connection:
+        job = next(
+            job
+            for job in await jobs.claim(connection, worker="w", lease=HOUR, limit=9)
+            if job.kind == JUDGE_PACKAGE
+        )
+    await judge_package(replace(enrolled.service.bench, shelf=before), job, "w")
+    assert before.asked == 2
+    answer = await enrolled.read(package.package_id, caller=school.code)
+    assert answer["accepted"] == answer["total"]
 
 
 async def test_what_is_fetched_and_what_failed_is_shown(world: World) -> None:
