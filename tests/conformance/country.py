@@ -75,6 +75,7 @@ class Country:
 
     http: httpx.AsyncClient
     clock: MovableClock
+    credentials: dict[str, str]
 
 
 @asynccontextmanager
@@ -86,7 +87,7 @@ async def running_country(database_url: str, folder: Path) -> AsyncIterator[Coun
         transport = httpx.ASGITransport(create_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
             async with transaction(service.engine) as connection:
-                subjects = await _found(connection, clock())
+                subjects, secret = await _found(connection, clock())
             tokens = {
                 name: issue_token(
                     service.keys, subject, issuer=ISSUER, now=clock(), lifetime=timedelta(days=400)
@@ -95,11 +96,12 @@ async def running_country(database_url: str, folder: Path) -> AsyncIterator[Coun
             }
             await _enrol(http, tokens)
             http.headers["Authorization"] = f"Bearer {tokens[CLIENT]}"
-            yield Country(http=http, clock=clock)
+            credentials = {"client_id": CLIENT, "client_secret": secret}
+            yield Country(http=http, clock=clock, credentials=credentials)
 
 
-async def _found(connection: AsyncConnection, now: datetime) -> dict[str, TokenSubject]:
-    """Make organisations, the officers of both communes, the client, and the trust list."""
+async def _found(connection: AsyncConnection, now: datetime) -> tuple[dict[str, TokenSubject], str]:
+    """Make organisations, the officers of both communes, the client with its secret, and the trust list."""
     actor = System()
     subjects: dict[str, TokenSubject] = {}
     for kind, code, parent in _ORGANISATIONS:
@@ -124,7 +126,7 @@ async def _found(connection: AsyncConnection, now: datetime) -> dict[str, TokenS
                 now=now, actor=actor,
             )  # fmt: skip
             subjects[code] = TokenSubject(kind=TokenKind.OFFICER, id=account.id)
-    client, _ = await create_client(
+    client, secret = await create_client(
         connection, name=CLIENT, school_codes=SCHOOLS, client_id=CLIENT, now=now, actor=actor
     )
     for name, kind_of_trust, owner_class in _TRUSTED:
@@ -132,7 +134,7 @@ async def _found(connection: AsyncConnection, now: datetime) -> dict[str, TokenS
             connection, holder(name).certificate, owner_class=owner_class, kind=kind_of_trust,
             now=now, actor=actor,
         )  # fmt: skip
-    return {**subjects, CLIENT: TokenSubject(kind=TokenKind.CLIENT, id=client.id)}
+    return {**subjects, CLIENT: TokenSubject(kind=TokenKind.CLIENT, id=client.id)}, secret
 
 
 async def _enrol(http: httpx.AsyncClient, tokens: dict[str, str]) -> None:

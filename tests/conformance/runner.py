@@ -84,7 +84,11 @@ def _timeless(told: Mapping[str, Any]) -> Mapping[str, Any]:
 async def play(folder: Path, http: httpx.AsyncClient, *, is_timeless: bool = False) -> list[str]:
     """Send one case with a client that is signed in; give the differences."""
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
-    answer = await http.post("/api/v1/validations", **request_of(folder, expected["outer"]))
+    request = request_of(folder, expected["outer"])
+    answer = await http.post("/api/v1/validations", **request)
+    while answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        await asyncio.sleep(int(answer.headers["Retry-After"]))
+        answer = await http.post("/api/v1/validations", **request)
     return differences(expected, read_answer(answer), is_timeless=is_timeless)
 
 
