@@ -1,0 +1,25 @@
+"""The benchmark itself: it runs, and every contender finds every transcript good. No time is asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(("shape", "signatures"), [("seal alone", 1), ("as the law wants it", 15)])
+def test_one_round_is_measured_and_written(tmp_path: Path, shape: str, signatures: int) -> None:
+    output = tmp_path / "figures.json"
+    command = ["--rounds", "1", "--transcripts", "2", "--shape", shape, "--output", str(output)]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(output.read_text("utf-8"))
+    (row,) = figures["rows"]
+    assert (row["shape"], row["transcripts"], row["signatures"]) == (shape, 2, signatures)
+    assert {"ours", "competent", "naive"} <= row["microseconds"].keys()
+    assert figures["machine"]["lxml"]
