@@ -27,8 +27,10 @@ HEADERS: Final = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-# What reads large bodies by itself: packages, and lists of organisations.
-LARGE_BODIES: Final = frozenset({"/api/v1/packages", "/api/v1/validations", "/api/v1/organisations/import"})
+# What reads large bodies by itself: packages, and lists of organisations and pupils.
+LARGE_BODIES: Final = frozenset(
+    {"/api/v1/packages", "/api/v1/validations", "/api/v1/organisations/import", "/api/v1/enrolments"}
+)
 # The decoder's mark for what was no UTF-8, NUL, and lone surrogates: no address of ours holds them.
 UNSTORABLE: Final = re.compile("[\x00\ufffd\ud800-\udfff]")
 

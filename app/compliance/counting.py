@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, DateTime, Integer, TextClause, and_, bindparam, or_, select, text
+from sqlalchemy import ARRAY, DateTime, Integer, TextClause, and_, bindparam, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -135,14 +135,13 @@ async def _moves(
 ) -> dict[tuple[int, int, str], tuple[int, int]]:
     """Give how many came to and left each class, by the roll that counted at the moment."""
     latest = (
-        select(enrolment_roll.c.school_id, enrolment_roll.c.number)
-        .distinct(enrolment_roll.c.school_id)
+        select(enrolment_roll.c.school_id, func.max(enrolment_roll.c.number).label("number"))
         .where(
             enrolment_roll.c.school_id.in_(schools),
             enrolment_roll.c.school_year == school_year,
             enrolment_roll.c.made_at <= as_of,
         )
-        .order_by(enrolment_roll.c.school_id, enrolment_roll.c.number.desc())
+        .group_by(enrolment_roll.c.school_id)
         .subquery()
     )
     rows = await connection.execute(

@@ -105,6 +105,12 @@ item = Table(
     CheckConstraint("state IN ('accepted', 'rejected', 'held')", name="state"),
     CheckConstraint("state <> 'accepted' OR record_id IS NOT NULL", name="accepted"),
     Index("ix_item_content_sha256", "school_id", "content_sha256"),
+    Index(
+        "ix_item_refused_record",
+        "school_id",
+        "record_id",
+        postgresql_where=text("state <> 'accepted'"),
+    ),
     Index("ix_item_held", "school_id", postgresql_where=text("state = 'held'")),
     postgresql_partition_by="RANGE (school_year)",
 )

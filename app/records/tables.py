@@ -36,6 +36,7 @@ record_claim = Table(
     Column("school_id", Integer, nullable=False),
     Column("school_year", SmallInteger, nullable=False),
     Column("content_sha256", LargeBinary, nullable=False),
+    Index("ix_record_claim_content_sha256", "content_sha256"),
 )
 
 record = Table(

@@ -91,6 +91,8 @@ def upgrade() -> None:
         "INCLUDE (student_code, target, package_id, position, round) WHERE target <> 'accepted'",
         "CREATE INDEX ix_item_event_settled ON item_event (school_id, package_id, position, round, at) "
         "WHERE round > 1",
+        "CREATE INDEX ix_item_refused_record ON item (school_id, record_id) WHERE state <> 'accepted'",
+        "CREATE INDEX ix_record_claim_content_sha256 ON record_claim (content_sha256)",
         "CREATE INDEX ix_record_compliance ON record (school_id, student_code, received_at) "
         "INCLUDE (record_id, level, grade, class_name, is_completed, is_late)",
         "CREATE INDEX ix_record_event_ended ON record_event (school_id, record_id, at) "
@@ -113,6 +115,8 @@ def downgrade() -> None:
         "DROP INDEX ix_package_progress_unread",
         "DROP INDEX ix_record_event_ended",
         "DROP INDEX ix_record_compliance",
+        "DROP INDEX ix_record_claim_content_sha256",
+        "DROP INDEX ix_item_refused_record",
         "DROP INDEX ix_item_event_settled",
         "DROP INDEX ix_item_event_refused",
         "ALTER TABLE item_event DROP COLUMN student_code",

@@ -137,6 +137,19 @@ async def _found_strangers(world: World) -> None:
         world.accounts["rival"] = TokenSubject(kind=TokenKind.CLIENT, id=client.id)
 
 
+async def _enrol(world: World, school_code: str) -> str:
+    """Send a roll of one pupil; gives its id."""
+    pupil = {"student_code": "2", "full_name": "B", "grade": 6, "class_name": "6B"}
+    answer = await world.http.post(
+        "/api/v1/enrolments",
+        json={"school_code": school_code, "school_year": "2025-2026", "pupils": [pupil]},
+        headers=world.as_(school_code),
+    )
+    assert answer.status_code == 201, answer.text
+    enrolment_id: str = answer.json()["items"][0]["enrolment_id"]
+    return enrolment_id
+
+
 async def _live(world: World) -> dict[str, str]:
     """Let one school register, send, ask for a recall and a transfer, be given time; gives the ids."""
     school, other = world.school("03"), world.school("04")
@@ -164,6 +177,7 @@ async def _live(world: World) -> dict[str, str]:
         "sha256": package.digest,
         "record_id": first,
         "student_id": record["student_id"],
+        "enrolment_id": await _enrol(world, school.code),
         "certificate_id": certificates[0]["certificate_id"],
         "anchor_id": UNKNOWN_ID,
         "unknown_id": UNKNOWN_ID,
