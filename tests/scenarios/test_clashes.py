@@ -80,6 +80,15 @@ async def test_another_school_cannot_issue_what_a_pupil_has_already(enrolled: Wo
     assert await codes_of(enrolled, rival, forged) == {"TR-014"}
 
 
+async def test_an_unknown_format_version_is_answered_and_not_stuck(enrolled: World) -> None:
+    school = enrolled.school(LEVEL)
+    package = replace(enrolled.package(school), schema_version="9.9")
+    result = await enrolled.send(school, package)
+    assert (result["status"], result["is_delayed"]) == ("answered", False)
+    (refusal,) = result["findings"]
+    assert (refusal["code"], refusal["facts"]) == ("DD-044", {"found": "9.9", "supported": "1.0"})
+
+
 async def test_an_address_is_refused_for_what_it_is(enrolled: World) -> None:
     caller = enrolled.as_(enrolled.school(LEVEL).code)
     for address, code in (("packages/goi-1", "DD-905"), ("packages/%00", "DD-913")):
