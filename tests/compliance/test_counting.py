@@ -1,0 +1,144 @@
+"""Counting the roll against the ledger: each pupil once, by the first cause that holds, and never stale."""
+
+from datetime import timedelta
+
+import pytest_asyncio
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.actors import System
+from app.compliance.causes import ClassTally
+from app.compliance.counting import count_as_of, count_now
+from app.compliance.tables import compliance_tally
+from app.db import database_now, transaction
+from app.enrolment.register import TakenRoll, take_roll
+from app.enrolment.roll import Movement, RollLine
+from app.organisations.tree import find_organisation, organisation_by_id
+from app.records.changes import note_changes, school_change
+from tests.builders.ledger import issue
+from tests.builders.service import World
+
+YEAR = 2025
+
+
+class Office:
+    """One school of the world, with its roll and its ledger."""
+
+    def __init__(self, world: World, school_id: int) -> None:
+        self.world, self.school_id = world, school_id
+
+    async def enrol(self, *codes: str, gone: tuple[str, ...] = ()) -> None:
+        """Send a roll of class 4A; ``gone`` are those who moved out."""
+        self.world.clock.advance(timedelta(seconds=1))
+        lines = [
+            RollLine(
+                line=line, student_code=code, identity_number=None, full_name="A", grade=4, class_name="4A",
+                movement=Movement.MOVED_OUT if code in gone else Movement.ENROLLED,
+            )
+            for line, code in enumerate((*codes, *gone), start=2)
+        ]  # fmt: skip
+        async with transaction(self.world.service.engine) as connection:
+            school = await organisation_by_id(connection, self.school_id)
+            taken = await take_roll(
+                connection, school, YEAR, lines, form="csv", now=self.world.clock(), actor=System()
+            )
+            assert isinstance(taken, TakenRoll)
+
+    async def tallies(self) -> list[ClassTally]:
+        """Count twice, by the kept tallies and from the ground up: the two must agree."""
+        self.world.clock.advance(timedelta(seconds=1))
+        async with transaction(self.world.service.engine) as connection:
+            now = (await connection.execute(select(database_now()))).scalar_one()
+            kept = await count_now(connection, [self.school_id], YEAR, now)
+            fresh = await count_as_of(connection, [self.school_id], YEAR, now)
+        assert list(kept[self.school_id]) == list(fresh[self.school_id])
+        return list(fresh[self.school_id])
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(world: World) -> Office:
+    code = world.school("02").code
+    async with transaction(world.service.engine) as connection:
+        found = await find_organisation(connection, code)
+    assert found is not None
+    return Office(world, found.id)
+
+
+def code_of(pupil: str) -> str:
+    """The pupil code that the ledger's builder gives a pupil."""
+    return f"66{pupil[-8:]}"
+
+
+PUPILS = ("066215000001", "066215000002", "066215000003")
+CODES = tuple(code_of(pupil) for pupil in PUPILS)
+
+
+async def test_a_pupil_is_counted_once_however_often_the_roll_and_the_ledger_name_them(
+    office: Office,
+) -> None:
+    engine = office.world.service.engine
+    await office.enrol(*CODES[:2], "NEW")
+    first = await issue(engine, office.school_id, pupil=PUPILS[0])
+    await issue(engine, office.school_id, pupil=PUPILS[0], replaces=first)
+    await issue(engine, office.school_id, pupil=PUPILS[2])
+    assert await office.tallies() == [
+        ClassTally(
+            grade=4, class_name="4A", expected=3, confirmed_on_time=2, not_sent=2, unlisted=1,
+        )
+    ]  # fmt: skip
+
+
+async def test_who_moved_out_is_expected_nowhere_here(office: Office) -> None:
+    await office.enrol(CODES[0], gone=CODES[1:2])
+    assert await office.tallies() == [
+        ClassTally(grade=4, class_name="4A", expected=1, moved_out=1, not_sent=1)
+    ]
+
+
+async def test_the_newest_roll_counts_and_an_older_one_for_the_past(office: Office) -> None:
+    await office.enrol(*CODES)
+    async with transaction(office.world.service.engine) as connection:
+        before = (await connection.execute(select(database_now()))).scalar_one()
+    await office.enrol(CODES[0])
+    assert [tally.expected for tally in await office.tallies()] == [1]
+    async with transaction(office.world.service.engine) as connection:
+        then = await count_as_of(connection, [office.school_id], YEAR, before)
+    assert [tally.expected for tally in then[office.school_id]] == [3]
+
+
+async def at_changes(connection: AsyncConnection, office: Office) -> tuple[int, int]:
+    kept = await connection.scalar(
+        select(compliance_tally.c.at_changes).where(compliance_tally.c.school_id == office.school_id)
+    )
+    now = await connection.scalar(
+        select(school_change.c.changes).where(school_change.c.school_id == office.school_id)
+    )
+    return kept or 0, now or 0
+
+
+async def test_a_tally_is_counted_anew_exactly_when_something_changed(office: Office) -> None:
+    engine = office.world.service.engine
+    await office.enrol(*CODES)
+    await office.tallies()
+    async with transaction(engine) as connection:
+        kept, changes = await at_changes(connection, office)
+        assert kept == changes
+        await connection.execute(update(compliance_tally).values(counts=[]))
+        now = (await connection.execute(select(database_now()))).scalar_one()
+        assert (await count_now(connection, [office.school_id], YEAR, now))[office.school_id] == []
+    await issue(engine, office.school_id, pupil=PUPILS[0])
+    assert [tally.confirmed_on_time for tally in await office.tallies()] == [1]
+
+
+async def test_a_change_while_it_is_counted_leaves_the_tally_old(office: Office) -> None:
+    """What is written down is marked with the changes known before counting began, never with more."""
+    engine = office.world.service.engine
+    await office.enrol(*CODES)
+    async with transaction(engine) as counting:
+        now = (await counting.execute(select(database_now()))).scalar_one()
+        await count_now(counting, [office.school_id], YEAR, now)
+        async with transaction(engine) as judging:
+            await note_changes(judging, [(office.school_id, YEAR)])
+    async with transaction(engine) as connection:
+        kept, changes = await at_changes(connection, office)
+    assert kept < changes
