@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DATA   ?= .hocba
 RESOLVE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup run demo test lint bench format lock clean
+.PHONY: help setup run demo test lint bench docs mutate format lock clean
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,13 @@ lint: $(READY)  ## ruff, mypy --strict, import contracts
 
 bench: $(READY)  ## measure; see docs/performance.md
 	$(BIN)/python -m bench
+
+docs: $(READY)  ## write the generated pages and the conformance kit anew
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m tests.conformance.build
+
+mutate: $(READY)  ## take eighteen defences out of a copy, one by one: each must turn a test red
+	$(BIN)/python -m tests.mutations
 
 format: $(READY)  ## let ruff put the code in order
 	$(BIN)/ruff check --fix .

@@ -53,6 +53,8 @@ FORBIDDEN_ENDINGS: Final = (
 # Functions that may be long, each with its reason.
 LONG_FUNCTIONS: Final = {
     "migrations/versions/*.py upgrade": "a migration is one list of statements, read from top to bottom",
+    "tests/conformance/decoding_cases.py _markup": "a list of cases, one after the other",
+    "tests/conformance/trust_cases.py _roles": "a list of cases, one after the other",
 }
 
 # Files of the ground floor without a test of their own name, each with the reason.
@@ -71,7 +73,7 @@ WATCHED_BY_HAND: Final = {
 
 # Tests that look at several rooms at once stand in these folders; every other folder is named after a room.
 SHARED_TEST_FOLDERS: Final = frozenset(
-    {"builders", "conformance", "kernel", "migrations", "oracles", "scenarios"}
+    {"builders", "conformance", "fuzz", "kernel", "migrations", "mutations", "oracles", "scenarios"}
 )
 
 
