@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from joserfc.jwk import KeySet
 
 from app.merkle import RootBuilder, leaf_hash
 from app.recalls.reasons import REASONS
+from app.snapshots.sealing import Sealer, seal_due
 from tests.builders.service import World
 
 REPORTS = "/api/v1/reports"
@@ -259,3 +260,28 @@ async def test_the_daily_digest_can_be_recomputed_and_is_signed(world: World) ->
         await world.http.get(path, params=YEAR | {"on": "2026-06-08"}, headers=world.as_(school.code))
     ).json()
     assert yesterday["size"] == 0
+
+
+async def test_a_report_stands_beside_a_snapshot_at_its_cut_off(world: World) -> None:
+    school = world.school("03")
+    await enrol_pupils(world, school.code, roll_of(await sent(world), "NEW1"))
+    world.clock.advance(timedelta(days=40))  # past the schools' cut-off, so that it can be sealed
+    await world.work()
+    sealer = Sealer(
+        engine=world.service.engine, clock=world.clock, keys=world.service.keys, offload=world.service.offload
+    )
+    await seal_due(sealer)
+    listed = await world.http.get("/api/v1/snapshots", headers=world.as_("canbo.sogddt"))
+    sealed = next(s for s in listed.json()["items"] if s["kind"] == "SCHOOL_CONFIRMED")
+    beside = await get(world, "canbo.sogddt", "compliance", snapshot_id=sealed["snapshot_id"])
+    live = await get(world, "canbo.sogddt", "compliance")
+    assert beside["total"]["in_snapshot"] == sealed["size"] > 0
+    assert (beside["snapshot_id"], live["total"]["in_snapshot"]) == (sealed["snapshot_id"], None)
+    assert datetime.fromisoformat(beside["as_of"]) == datetime.fromisoformat(sealed["cut_off"])
+    assert beside["total"]["accepted"] == live["total"]["accepted"] == 3
+    other = await world.http.get(
+        f"{REPORTS}/compliance",
+        params={"school_year": "2024-2025", "snapshot_id": sealed["snapshot_id"]},
+        headers=world.as_("canbo.sogddt"),
+    )
+    assert (other.status_code, other.json()["code"]) == (404, "QH-005")
