@@ -70,44 +70,42 @@ def identifiers_of(root: etree._Element) -> list[str]:
 def _excess(
     layout: SignedLayout, limits: SignatureLimits, place: SignaturePlace, source: bytes | None
 ) -> Finding | None:
+    if len(layout.slots) > limits.signatures:
+        count, limit = len(layout.slots), limits.signatures
+        return place.finding("KS-003", layout.root, what="signatures", count=count, limit=limit)
     # Bytes bound both counts: counting them is linear whatever the document holds, and text that looks like
     # an attribute only makes the count larger. What the sender wrote is counted as freely as it is written.
-    if source is not None and _is_cheap(source, limits) and len(layout.slots) <= limits.signatures:
-        return None
-    octets = etree.tostring(layout.root, encoding="utf-8", with_tail=False)
-    declarations = octets.count(b" xmlns")
+    octets = source or b""
+    attributes, declarations = octets.count(b"="), octets.count(b"xmlns")
+    if source is None or attributes > limits.attributes or declarations > limits.namespace_declarations:
+        octets = etree.tostring(layout.root, encoding="utf-8", with_tail=False)
+        attributes, declarations = octets.count(b'="'), octets.count(b" xmlns")
     counts = (
-        ("signatures", len(layout.slots), limits.signatures),
-        ("attributes", octets.count(b'="'), limits.attributes),
+        ("attributes", attributes, limits.attributes),
         ("namespace_declarations", declarations, limits.namespace_declarations),
     )
     for what, count, limit in counts:
         if count > limit:
             return place.finding("KS-003", layout.root, what=what, count=count, limit=limit)
-    if declarations > limits.namespaces_in_scope and _more_in_scope_than(limits.namespaces_in_scope)(
-        layout.root
-    ):
-        for element in layout.root.iter(etree.Element):
-            if len(element.nsmap) > limits.namespaces_in_scope:
-                return place.finding(
-                    "KS-003",
-                    element,
-                    what="namespaces_in_scope",
-                    count=len(element.nsmap),
-                    limit=limits.namespaces_in_scope,
-                )
-    return None
+    crowded = None if declarations <= limits.namespaces_in_scope else _crowded(layout.root, limits)
+    if crowded is None:
+        return None
+    count, limit = len(crowded.nsmap), limits.namespaces_in_scope
+    return place.finding("KS-003", crowded, what="namespaces_in_scope", count=count, limit=limit)
+
+
+def _crowded(root: etree._Element, limits: SignatureLimits) -> etree._Element | None:
+    """Give the first element with too many namespaces in scope; XPath says quickly whether there is any."""
+    if not _more_in_scope_than(limits.namespaces_in_scope)(root):
+        return None
+    elements = root.iter(etree.Element)
+    return next((item for item in elements if len(item.nsmap) > limits.namespaces_in_scope), None)
 
 
 @cache
 def _more_in_scope_than(number: int) -> etree.XPath:
     # Every element also has the namespace of the xml prefix in scope.
     return etree.XPath(f"boolean(descendant-or-self::*/namespace::*[{number + 2}])")
-
-
-def _is_cheap(source: bytes, limits: SignatureLimits) -> bool:
-    declarations = min(limits.namespace_declarations, limits.namespaces_in_scope)
-    return source.count(b"=") <= limits.attributes and source.count(b"xmlns") <= declarations
 
 
 def _hidden_nodes(layout: SignedLayout, place: SignaturePlace) -> Iterator[Finding]:
