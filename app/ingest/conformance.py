@@ -13,6 +13,7 @@ from uuid import UUID
 from lxml import etree
 
 from app.findings import Finding, Severity, finding, has_errors
+from app.formats.parser import first_comment
 from app.formats.place import Place
 from app.formats.profile import Envelope, FormatProfile, SignedLayout, TranscriptFacts
 from app.ingest.limits import Limits, exceeded
@@ -133,7 +134,14 @@ def _form(
     *,
     is_explained: bool,
 ) -> tuple[Finding, ...]:
-    """Give every reason for which the form alone refuses the transcript."""
+    """Give every reason for which the form alone refuses the transcript.
+
+    A comment is refused (KS-004): no signature protects it, and it would be stored among what was signed.
+    """
+    commented = first_comment(xml)
+    if commented is not None:
+        xpath, line = place.xpath_of(commented), place.line_of(commented)
+        return (finding("KS-004", xpath=xpath, line=line, kind="comment"),)
     costly = cost_findings(xml, root, place, limits)
     if costly:
         return costly

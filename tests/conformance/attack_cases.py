@@ -228,6 +228,10 @@ def _transforms() -> Iterator[Case]:
         "attack-signed-info-with-comments", "SignedInfo in a canonical form that keeps comments.",
         signed(Signer(template=method)), "KS-014",
     )  # fmt: skip
+    yield refused(
+        "attack-comment", "A comment put into signed text: it breaks no signature, and splits a text.",
+        signed(after=[("7A1", "7<!-- x -->A1")]), "KS-004",
+    )  # fmt: skip
 
 
 def fill_digests(item: etree._Element) -> etree._Element:

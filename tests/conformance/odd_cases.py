@@ -161,12 +161,6 @@ def _writing() -> Iterator[Case]:
             "Có ý thức học tập tốt.",
             "<![CDATA[Có ý thức học tập tốt.]]>",
         ),
-        (
-            "comment",
-            "A comment splits a text: canonical XML drops it, and so does the reader.",
-            "7A1",
-            "7<!-- x -->A1",
-        ),
         ("encoding-in-lower-case", "The declaration says utf-8.", "encoding='UTF-8'", "encoding='utf-8'"),
         ("no-declaration", "No XML declaration.", "<?xml version='1.0' encoding='UTF-8'?>\n", ""),
         ("byte-order-mark", "A byte order mark.", "<?xml", "\ufeff<?xml"),

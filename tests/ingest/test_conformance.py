@@ -303,8 +303,21 @@ def test_every_code_of_a_transcript_s_form_is_reached_here() -> None:
         | {"DD-030", "DD-073", "DD-076", "NV-001"}
     )
     assert reached | package_level == {
-        code for code in CATALOGUE if code[:2] in ("DD", "MA", "NV") and int(code[3:]) < 900
+        code for code in CATALOGUE if code[:2] in ("DD", "MA", "NV") and int(code[3:]) < 100
     }
+
+
+@pytest.mark.parametrize("place", ["7<!-- x -->A1", "<![CDATA[7]]><!-- x < y -->A1"])
+def test_a_comment_is_refused_where_it_stands(place: str) -> None:
+    assert "7A1" in transcripts.transcript("03")
+    judged = judge(changed("03", (("7A1", place),)))
+    assert [finding.code for finding in findings_of(judged)] == ["KS-004"]
+    assert (findings_of(judged)[0].xpath or "").endswith("/NoiDung/Lop")
+
+
+def test_what_only_looks_like_a_comment_is_text() -> None:
+    judged = judge(changed("03", (("Nguyễn Thị", "Nguyễn <![CDATA[Thị <!-- ]]>"),)))
+    assert "KS-004" not in [finding.code for finding in findings_of(judged)]
 
 
 def test_the_look_up_code_of_a_refused_transcript_is_told_where_it_can_be_read() -> None:
