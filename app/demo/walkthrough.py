@@ -25,6 +25,7 @@ from app.demo.founding import (
 )
 from app.demo.mistakes import MISTAKES
 from app.demo.province import Province, School, build_province
+from app.demo.reporting import hand_in_rolls, print_compliance
 from app.demo.transcripts import Share, compose_school, package_of, sign_composed, signing_moment
 
 WAIT_SECONDS: Final = 30
@@ -94,6 +95,7 @@ async def play(
         await _show_mistakes(stage)
         await _show_held(stage)
         await _recall_one(stage, http, recorded)
+        await _report(stage, http)
         console.print(f"\n[bold]credentials.json[/]: {written}")
 
 
@@ -201,3 +203,13 @@ async def _recall_one(stage: Stage, http: httpx.AsyncClient, recorded: Mapping[s
     stage.console.print(
         f"  {record_id}: {pending} → {decided}, do {officer.username} phê duyệt / approved by the commune"
     )
+
+
+async def _report(stage: Stage, http: httpx.AsyncClient) -> None:
+    """The department hands in the rolls, and reads who is still missing."""
+    officer = next(item for item in stage.province.officers if item.role == "department_officer")
+    caller = await sign_in(http, stage.founded.officers[officer.username])
+    _chapter(stage.console, "Tiến độ nộp học bạ", "The compliance report", stage.province.department.name)
+    pupils = await hand_in_rolls(caller, stage.province)
+    stage.console.print(f"  Danh sách {pupils} học sinh / pupils on the rolls")
+    await print_compliance(caller, stage.province, stage.console)
