@@ -317,9 +317,8 @@ async def pupils(
     cursor: Cursor = None,
 ) -> Page[PupilOut]:
     """List a version's pupils by pupil code; every reading is in the audit log."""
-    now = service.clock()
+    now, key = service.clock(), read_cursor(cursor, str)
     view = await find_roll(connection, identified(enrolment_id), actor, now=now)
-    key = read_cursor(cursor, str)
     after = None if key is None else str(key[0])
     found = await pupils_of(connection, view, after=after, limit=limit + 1)
     await record_act(

@@ -94,13 +94,13 @@ async def impact(
     Nothing happens to them by itself when a certificate is revoked: what was signed before stays good, and
     what was signed after is the authority's to recall.
     """
+    key = read_cursor(cursor, str, str, int)
     found = await find_registration(connection, identified(certificate_id))
     if found is None:
         raise DomainError("QH-005")
     now = service.clock()
     await require_in_scope(connection, actor, found.school_id, legal_date(now))
     scope = scope_of(actor, now)
-    key = read_cursor(cursor, str, str, int)
     after = None if key is None else (_moment(str(key[0])), identified(str(key[1])), int(key[2]))
     signed = await signed_with(
         connection, found.fingerprint, scope, since=since, after=after, limit=limit + 1
