@@ -53,6 +53,8 @@ class AuditTag(StrEnum):
     PACKAGE_READ = "package:read"
     PACKAGE_VALIDATED = "package:validated"
     RECORD_READ = "record:read"
+    RECORD_LOOKED_UP = "record:looked-up"
+    LOOKUP_REFUSED = "lookup:refused"
     PUPIL_READ = "pupil:read"
     POLICY_CHOSEN = "policy:chosen"
     RECALL_REQUESTED = "recall:requested"

@@ -30,6 +30,8 @@ class Calls(StrEnum):
     ANONYMOUS = "anonymous"
     TOKEN = "token"  # noqa: S105 - a kind of call, no secret
     REFUSED = "refused"
+    LOOKUP = "lookup"
+    LOOKUP_CODE = "lookup_code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

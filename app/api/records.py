@@ -201,7 +201,7 @@ async def _find(
     return view
 
 
-async def _head(
+async def head_of(
     connection: AsyncConnection, view: RecordView, *, locks_at: datetime, as_of: datetime
 ) -> tuple[RecordHead, Sequence[EventView]]:
     """Give a record as it was at a moment; QH-005 before it was recorded, when it was not there."""
@@ -212,7 +212,7 @@ async def _head(
     return RecordHead.of(view, status, events, locks_at), events
 
 
-async def _moment(connection: AsyncConnection) -> datetime:
+async def present_moment(connection: AsyncConnection) -> datetime:
     """Give the database's present moment, which events are dated by."""
     moment: datetime = (await connection.execute(select(database_now()))).scalar_one()
     return moment
@@ -230,8 +230,8 @@ async def read(
     """Give a record's status and history as of a moment; signatures and recall requests as they stand."""
     view = await _find(connection, actor, record_id, service, "head")
     locks = await locks_of(connection, [view])
-    head, events = await _head(
-        connection, view, locks_at=locks[view.record_id], as_of=as_of or await _moment(connection)
+    head, events = await head_of(
+        connection, view, locks_at=locks[view.record_id], as_of=as_of or await present_moment(connection)
     )
     return RecordOut(
         **head.model_dump(),
@@ -299,8 +299,8 @@ async def pupil(
             subject=f"record:{hex32(view.record_id)}",
             school_id=view.school_id,
         )
-    locks, moment = await locks_of(connection, views), await _moment(connection)
+    locks, moment = await locks_of(connection, views), await present_moment(connection)
     heads = [
-        (await _head(connection, view, locks_at=locks[view.record_id], as_of=moment))[0] for view in views
+        (await head_of(connection, view, locks_at=locks[view.record_id], as_of=moment))[0] for view in views
     ]
     return PupilOut(student_id=views[-1].student_code, items=heads)
