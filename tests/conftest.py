@@ -18,7 +18,7 @@ from app.db import open_engine, sandbox
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
 from app.schema import upgrade_schema
-from tests.builders.service import World, running_world
+from tests.builders.world import World, running_world
 
 _numbers = itertools.count(1)
 

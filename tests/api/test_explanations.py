@@ -8,7 +8,7 @@ from lxml import etree
 from app.client.packaging import NAMESPACE
 from app.demo.province import School
 from app.demo.transcripts import compose_school, sign_composed
-from tests.builders.service import SIGNED, World
+from tests.builders.world import SIGNED, World
 
 # Chemistry, a subject of upper secondary, in a lower secondary transcript.
 ELSEWHERE = "36"

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.audit import audit_event
 from app.db import transaction
-from tests.builders.service import World
+from tests.builders.world import World
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -11,7 +11,7 @@ from app.client.packaging import NAMESPACE
 from app.demo.province import School
 from app.demo.transcripts import compose_school, sign_composed
 from tests.builders.ledger import stored_bytes
-from tests.builders.service import SIGNED, World
+from tests.builders.world import SIGNED, World
 
 AFTER_LOCK = datetime(2026, 7, 5, 3, 0, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from joserfc.jwk import KeySet
 from app.merkle import RootBuilder, leaf_hash
 from app.recalls.reasons import REASONS
 from app.snapshots.sealing import Sealer, seal_due
-from tests.builders.service import World
+from tests.builders.world import World
 
 REPORTS = "/api/v1/reports"
 YEAR = {"school_year": "2025-2026"}

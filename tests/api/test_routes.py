@@ -24,7 +24,7 @@ from app.organisations.tree import OrganisationDraft, create_organisation
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
 from tests.builders.routes import guards, routes
-from tests.builders.service import World, officer_password_hash, running_world
+from tests.builders.world import World, officer_password_hash, running_world
 
 TABLE: Final = tomllib.loads((Path(__file__).parent / "access.toml").read_text("utf-8"))
 ENTRIES: Final[Mapping[str, Mapping[str, Any]]] = TABLE["routes"]

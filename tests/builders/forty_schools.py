@@ -7,7 +7,7 @@ from functools import cache
 from app.demo.authority import KeyKind, OwnerClass, issue_personal, issue_seal
 from app.demo.people import Population, Sex
 from app.demo.province import Province, Pupil, School, SchoolClass, Staff
-from tests.builders.service import SIGNED, demo_province
+from tests.builders.world import SIGNED, demo_province
 
 MADE = 36
 

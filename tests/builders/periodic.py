@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from app.db import transaction
 from app.schedule import enqueue_due, list_tasks
-from tests.builders.service import World
+from tests.builders.world import World
 
 
 async def periodic(world: World) -> Mapping[str, Mapping[str, int] | None]:

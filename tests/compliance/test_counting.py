@@ -16,7 +16,7 @@ from app.enrolment.roll import Movement, RollLine
 from app.organisations.tree import find_organisation, organisation_by_id
 from app.records.changes import note_changes, school_change
 from tests.builders.ledger import issue
-from tests.builders.service import World
+from tests.builders.world import World
 
 YEAR = 2025
 

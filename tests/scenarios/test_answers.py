@@ -11,7 +11,7 @@ from lxml import etree
 from app.client.packaging import NAMESPACE
 from app.client.receipts import read_receipt
 from app.main import create_worker
-from tests.builders.service import World
+from tests.builders.world import World
 
 Q = f"{{{NAMESPACE}}}"
 LEVEL = "03"
@@ -237,7 +237,7 @@ async def test_stored_xml_is_what_was_signed_and_its_digest_is_told(enrolled: Wo
 
 async def test_a_replacement_takes_the_place_of_the_old_record(enrolled: World) -> None:
     from app.demo.transcripts import compose_school, sign_composed
-    from tests.builders.service import SIGNED
+    from tests.builders.world import SIGNED
 
     school = enrolled.school(LEVEL)
     first = await enrolled.send(school, enrolled.package(school))

@@ -12,7 +12,7 @@ from app.db import open_engine
 from app.demo.province import School
 from app.demo.transcripts import Composed, compose_school, sign_composed
 from app.main import create_app
-from tests.builders.service import SIGNED, World
+from tests.builders.world import SIGNED, World
 
 Q = f"{{{NAMESPACE}}}"
 LEVEL = "03"

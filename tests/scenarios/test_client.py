@@ -14,7 +14,7 @@ from app.client.receipts import check_package, check_transcript, read_receipt
 from app.client.session import Patience, RefusalError
 from app.db import transaction
 from app.organisations.clients import create_client
-from tests.builders.service import World
+from tests.builders.world import World
 
 
 class LossyTransport(httpx.AsyncBaseTransport):

@@ -10,7 +10,7 @@ from lxml import etree
 from app.client.packaging import NAMESPACE
 from app.client.receipts import read_receipt
 from app.demo.province import School
-from tests.builders.service import World
+from tests.builders.world import World
 
 CONFIRMED_END = datetime(2026, 6, 30, 17, tzinfo=UTC)
 FINAL_END = datetime(2026, 8, 25, 17, tzinfo=UTC)

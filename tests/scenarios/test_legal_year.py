@@ -18,7 +18,7 @@ from app.demo.province import School
 from app.demo.transcripts import compose_school, sign_composed
 from tests.builders.forty_schools import forty_schools
 from tests.builders.periodic import periodic
-from tests.builders.service import SIGNED, World, running_world
+from tests.builders.world import SIGNED, World, running_world
 
 Q: Final = f"{{{NAMESPACE}}}"
 HANOI: Final = timezone(timedelta(hours=7))

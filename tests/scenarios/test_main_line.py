@@ -6,7 +6,7 @@ import pytest_asyncio
 from app.client.receipts import read_receipt
 from app.client.signing import Canonicalisation, Role, sign_transcript
 from app.demo.transcripts import compose_school
-from tests.builders.service import SIGNED, World
+from tests.builders.world import SIGNED, World
 
 LEVELS = ("02", "03", "04", "05")
 

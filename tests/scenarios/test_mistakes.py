@@ -2,7 +2,7 @@
 
 from app.demo.mistakes import MISTAKES
 from app.demo.transcripts import compose_school, sign_composed
-from tests.builders.service import SIGNED, World
+from tests.builders.world import SIGNED, World
 
 
 async def test_each_mistake_is_refused_with_its_own_family_and_the_others_are_taken(world: World) -> None:

@@ -32,7 +32,7 @@ from app.verify.revocation.shelf import Shelf, Taken, hold_shelf, shelf_version,
 from tests.builders.pki import private_key
 from tests.builders.publisher import publisher, whole
 from tests.builders.revocation import Revoked, make_crl, make_ocsp
-from tests.builders.service import NOW, SIGNED, World
+from tests.builders.world import NOW, SIGNED, World
 
 LEVEL = "03"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -19,7 +19,7 @@ from app.demo.mistakes import changed_after_signing
 from app.demo.province import School
 from app.demo.transcripts import compose_school, package_of
 from app.organisations.clients import create_client
-from tests.builders.service import SIGNED, World
+from tests.builders.world import SIGNED, World
 
 
 @dataclass(kw_only=True)

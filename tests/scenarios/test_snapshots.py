@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from app.cli import app as cli
 from tests.builders.periodic import periodic
 from tests.builders.sealing import SCHOOL_CUT_OFF, SECOND
-from tests.builders.service import World
+from tests.builders.world import World
 
 DEPARTMENT = "canbo.sogddt"
 UNKNOWN = "0190163d8694739b8a00000000000000"

@@ -14,7 +14,7 @@ from app.db import transaction
 from app.ingest.tables import item, package_event, package_progress, receipt
 from app.jobs import job
 from app.records.tables import record
-from tests.builders.service import World
+from tests.builders.world import World
 
 PACKAGES = 20
 LEASE_SECONDS = 3
