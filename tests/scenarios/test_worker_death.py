@@ -61,7 +61,7 @@ async def test_a_killed_worker_leaves_nothing_lost_and_nothing_doubled(
 
     first = start_worker(database_url, tmp_path)
     try:
-        await until(world, 3, 30)
+        await until(world, 1, 30)
         first.send_signal(signal.SIGKILL)
     finally:
         first.kill()
