@@ -1,7 +1,9 @@
 """Starting and stopping: the database, the HTTP server and the worker of one process."""
 
 import asyncio
+import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -18,6 +20,7 @@ from app.schema import current_revision, head_revision, upgrade_schema
 from app.settings import Settings
 
 DATABASE = "hocba"
+BACKLOG = 2048
 
 
 class Part(StrEnum):
@@ -88,23 +91,38 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def running_service(settings: Settings, url: str, part: Part) -> AsyncIterator[ServiceState]:
     """Run the asked parts while the block lasts; then stop taking, finish what was begun, and close."""
+    listening = _listen(settings) if part is not Part.WORKER else None
     async with open_service(settings, url) as service, asyncio.TaskGroup() as group:
         worker = create_worker(service) if part is not Part.API else None
         server = _Server(_uvicorn(settings, service)) if part is not Part.WORKER else None
         if worker:
             group.create_task(worker.run())
-        serving = group.create_task(server.serve()) if server else None
+        if server and listening:
+            group.create_task(server.serve(sockets=[listening]))
         try:
-            while server and not server.started:
-                if serving and serving.done():
-                    raise OSError(f"cannot listen on {settings.host}:{settings.port}")
-                await asyncio.sleep(0.02)
             yield service
         finally:
             if server:
                 server.should_exit = True
             if worker:
                 worker.stop()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the address first: whoever connects from now on is answered once the service is up.
+
+    OSError says that it cannot be had, and what to do.
+    """
+    place = f"{settings.host}:{settings.port}"
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OSError(
+            f"Không lắng nghe được ở {place} ({why}): chọn --host hoặc --port khác. / "
+            f"Cannot listen on {place} ({why}): choose another --host or --port."
+        ) from error
 
 
 def _uvicorn(settings: Settings, service: ServiceState) -> uvicorn.Config:
