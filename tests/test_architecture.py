@@ -205,6 +205,17 @@ def test_tests_mock_nothing() -> None:
     assert found == set()
 
 
+def test_tests_measure_nothing() -> None:
+    """A busy machine is no defect: a test asserts what is done and in which order, never how fast."""
+    stopwatch = re.compile(r"\b(perf_counter|process_time|thread_time)|monotonic(_ns)?\(\) -")
+    found = [
+        name_of(path)
+        for path in sources("tests")
+        if path != Path(__file__) and stopwatch.search(path.read_text("utf-8"))
+    ]
+    assert found == []
+
+
 def test_every_docstring_says_something() -> None:
     empty = re.compile(r"\b(TBD|TODO|FIXME|XXX)\b")
     found = [

@@ -2,7 +2,6 @@
 
 import gzip
 import random
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -68,9 +67,7 @@ async def test_a_bomb_of_ten_gibibytes_over_http_costs_little(country: Country) 
     bomb = packer.compress(bytes(MEBIBYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
     bomb += (packer.compress(bytes(MEBIBYTE)) + packer.flush(zlib.Z_FULL_FLUSH)) * (10 * 1024)
     peak = _PeakMemory()
-    began = time.process_time()
     assert await codes_of(country, bomb) == {"DD-003"}
-    assert time.process_time() - began < 1
     assert peak.grown_mebibytes() < 300
 
 

@@ -116,15 +116,16 @@ def test_a_full_package_of_near_identical_transcripts_is_not_taken_for_a_bomb() 
 
 
 _BOMB = """
-import resource, sys, time, zlib
+import resource, sys, zlib
 from app.ingest.envelope import Limits, unpack
 packer = zlib.compressobj(9, zlib.DEFLATED, 31)
 bomb = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
-bomb += (packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)) * (10 * 1024)
-before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+bomb += piece * 512 + b"\\xff" * len(piece) * (10 * 1024 - 512)  # corrupt from 512 MiB on
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 code = unpack(bomb, Limits(compression_ratio=int(sys.argv[1]))).code
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-print(code, grown // 1024, time.process_time() - began)
+print(code, grown // 1024)
 """
 
 
@@ -136,13 +137,15 @@ print(code, grown // 1024, time.process_time() - began)
     ],
 )
 def test_a_bomb_of_ten_gibibytes_costs_little(ratio: int, code: str, mebibytes: int) -> None:
-    """In a process of its own, for a process's memory only ever grows."""
+    """Announced, for nobody who stops in time sees that most of it is corrupt.
+
+    In a process of its own, for a process's memory only ever grows.
+    """
     command = [sys.executable, "-c", _BOMB, str(ratio)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    told, grown_mebibytes, seconds = answer.stdout.split()
+    told, grown_mebibytes = answer.stdout.split()
     assert told == code
     assert int(grown_mebibytes) < mebibytes
-    assert float(seconds) < 1
 
 
 def test_outer_fields_that_agree_are_fine() -> None:

@@ -343,11 +343,11 @@ async def test_stopping_does_not_wait_for_clients(open_folder: Path) -> None:
     with server:
         connection = await asyncpg.connect(server.dsn("postgres"))
         await connection.execute("BEGIN; CREATE TABLE t (n int)")
-        began = time.monotonic()
         server.stop()
-        assert time.monotonic() - began < 10
     connection.terminate()
-    assert "database system is shut down" in server.log.read_text()
+    log = server.log.read_text()
+    assert "received fast shutdown request" in log  # a smart one would wait for the client to leave
+    assert "database system is shut down" in log
 
 
 async def test_a_server_that_will_not_stop_is_told_more_firmly_but_not_killed(
