@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from app.actors import Officer, Role
 from app.api.deps import Connection, Service, ServiceState, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, text_after
 from app.api.texts import Asked, Line, OrganisationCode, identified
 from app.ids import hex32
 from app.organisations.accounts import Account, AccountDraft, change_account, create_account, list_accounts
@@ -70,10 +70,8 @@ async def listing(
     _: Administrator, connection: Connection, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[AccountOut]:
     """List accounts in the order of their user names."""
-    key = read_cursor(cursor, str)
-    found = await list_accounts(connection, after=None if key is None else str(key[0]), limit=limit + 1)
-    more = write_cursor(found[limit - 1].username) if len(found) > limit else None
-    return Page(items=[AccountOut.of(row) for row in found[:limit]], next_cursor=more)
+    found = await list_accounts(connection, after=text_after(cursor), limit=limit + 1)
+    return Page.cut(found, limit, show=AccountOut.of, place=lambda row: row.username)
 
 
 @router.post("", status_code=201, summary="Tạo tài khoản / Create an account")

@@ -57,7 +57,7 @@ async def listing(
     last = found[limit - 1] if len(found) > limit else None
     return Page(
         items=[_written(line) for line in found[:limit]],
-        next_cursor=None if last is None else write_cursor(last.at.isoformat(), hex32(last.id)),
+        next_cursor=None if last is None else write_cursor(last.at.isoformat(), last.id),
     )
 
 

@@ -27,7 +27,7 @@ from app.api.certificate_bodies import (
     SuspensionIn,
 )
 from app.api.deps import Connection, Reader, School, Service, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after
 from app.api.texts import SchoolCode, identified
 from app.audit import AuditTag, record_act
 from app.errors import DomainError
@@ -108,18 +108,16 @@ async def listing(
     cursor: Cursor = None,
 ) -> Page[CertificateOut]:
     """List the schools' registrations that the caller may see, oldest first."""
-    key = read_cursor(cursor, str)
     found = await list_registrations(
         connection,
         actor=actor,
         on=legal_date(service.clock()),
         state=status,
         school_code=school_code,
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[CertificateOut.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=CertificateOut.of, place=lambda row: row.id)
 
 
 @router.get(

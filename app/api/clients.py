@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.actors import Officer, Role
 from app.api.deps import Connection, Service, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, text_after
 from app.api.texts import Asked, Line, Moment, SchoolCode, identified
 from app.errors import DomainError
 from app.ids import hex32
@@ -91,11 +91,9 @@ async def listing(
     _: Administrator, connection: Connection, service: Service, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[ClientOut]:
     """List clients in the order of their client ids, with the schools they may act for now."""
-    key = read_cursor(cursor, str)
-    after = None if key is None else str(key[0])
+    after = text_after(cursor)
     found = await list_clients(connection, at=service.clock(), after=after, limit=limit + 1)
-    more = write_cursor(found[limit - 1].client_id) if len(found) > limit else None
-    return Page(items=[ClientOut.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=ClientOut.of, place=lambda row: row.client_id)
 
 
 @router.post("", status_code=201, summary="Tạo phần mềm / Create a client")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.actors import Officer, Role, Submitter
 from app.api.deps import Connection, Reader, Service, requires
 from app.api.package_bodies import FindingOut, findings_out
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after, text_after
 from app.api.problems import problem
 from app.api.texts import Asked, Line, SchoolCode, SchoolYearText, identified
 from app.audit import AuditTag, record_act
@@ -286,18 +286,16 @@ async def listing(
     cursor: Cursor = None,
 ) -> Page[RollOut]:
     """List the versions of rolls, oldest first; the last of a school and year is the one that counts."""
-    key = read_cursor(cursor, str)
     found = await list_rolls(
         connection,
         actor=actor,
         on=legal_date(service.clock()),
         school_code=school_code,
         school_year=None if school_year is None else first_year(school_year),
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[RollOut.of(view) for view in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=RollOut.of, place=lambda row: row.id)
 
 
 @router.get("/{enrolment_id}", summary="Một bản danh sách / One version of a roll")
@@ -317,9 +315,8 @@ async def pupils(
     cursor: Cursor = None,
 ) -> Page[PupilOut]:
     """List a version's pupils by pupil code; every reading is in the audit log."""
-    now, key = service.clock(), read_cursor(cursor, str)
+    now, after = service.clock(), text_after(cursor)
     view = await find_roll(connection, identified(enrolment_id), actor, now=now)
-    after = None if key is None else str(key[0])
     found = await pupils_of(connection, view, after=after, limit=limit + 1)
     await record_act(
         connection,
@@ -329,5 +326,4 @@ async def pupils(
         subject=f"enrolment:{hex32(view.id)}",
         school_id=view.school_id,
     )
-    more = write_cursor(found[limit - 1].student_code) if len(found) > limit else None
-    return Page(items=[PupilOut.of(line) for line in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=PupilOut.of, place=lambda row: row.student_code)

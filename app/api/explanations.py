@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Officer, Role, Submitter
 from app.api.deps import Connection, Reader, School, Service, ServiceState, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after
 from app.api.scope import scope_of, uuid_of
 from app.api.texts import Asked, Prose, identified
 from app.errors import DomainError
@@ -126,17 +126,15 @@ async def listing(
     cursor: Cursor = None,
 ) -> Page[ExplanationOut]:
     """List the explanations that the caller may see, oldest first."""
-    key = read_cursor(cursor, str)
     found = await list_explanations(
         connection,
         actor=actor,
         on=legal_date(service.clock()),
         state=status,
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[ExplanationOut.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=ExplanationOut.of, place=lambda row: row.id)
 
 
 @router.post("/explanations/{explanation_id}/accept", summary="Chấp nhận giải trình / Accept")

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.actors import Officer, Role
 from app.api.calendar_bodies import DecisionIn, ExemptionIn, ExemptionOut, ExtensionIn, ExtensionOut
 from app.api.deps import Connection, Reader, Service, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after
 from app.api.texts import SchoolCode, SchoolYearText, identified
 from app.db import database_now
 from app.deadlines.exemptions import (
@@ -28,7 +28,6 @@ from app.deadlines.extensions import (
 )
 from app.deadlines.lives import ExtensionState
 from app.errors import DomainError
-from app.ids import hex32
 from app.ingest.package import first_year
 from app.organisations.tree import legal_date
 
@@ -63,7 +62,6 @@ async def extensions(
     cursor: Cursor = None,
 ) -> Page[ExtensionOut]:
     """List the extensions of schools that the caller may see, oldest first."""
-    key = read_cursor(cursor, str)
     found = await list_extensions(
         connection,
         actor=actor,
@@ -71,12 +69,11 @@ async def extensions(
         state=state,
         school_code=school_code,
         school_year=None if school_year is None else first_year(school_year),
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
     moment = await _moment(connection)
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[ExtensionOut.of(view, moment) for view in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=lambda row: ExtensionOut.of(row, moment), place=lambda row: row.id)
 
 
 @router.post("/extensions/{extension_id}/approve", summary="Duyệt gia hạn / Approve")
@@ -154,18 +151,16 @@ async def exemptions(
     cursor: Cursor = None,
 ) -> Page[ExemptionOut]:
     """List the entries for schools that the caller may see, oldest first; withdrawn ones stay listed."""
-    key = read_cursor(cursor, str)
     found = await list_exemptions(
         connection,
         actor=actor,
         on=legal_date(service.clock()),
         school_code=school_code,
         school_year=None if school_year is None else first_year(school_year),
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[ExemptionOut.of(view) for view in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=ExemptionOut.of, place=lambda row: row.id)
 
 
 @router.post("/exemptions/{exemption_id}/withdraw", summary="Rút miễn trừ / Withdraw an exemption")

@@ -127,7 +127,7 @@ async def impact(
 
 
 def _cursor(last: SignedRecord) -> str:
-    return write_cursor(last.signed_at.isoformat(), hex32(last.record.record_id), last.position)
+    return write_cursor(last.signed_at.isoformat(), last.record.record_id, last.position)
 
 
 def _moment(text: str) -> datetime:

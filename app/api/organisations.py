@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Officer, Role
 from app.api.deps import Connection, Service, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, text_after
 from app.api.problems import problem
 from app.api.texts import Asked, Line, OrganisationCode
 from app.errors import DomainError
@@ -124,16 +124,14 @@ async def listing(
     cursor: Cursor = None,
 ) -> Page[OrganisationOut]:
     """List organisations in the order of their codes."""
-    key = read_cursor(cursor, str)
     found = await list_organisations(
         connection,
         kind=kind,
         province_code=province_code,
-        after=None if key is None else str(key[0]),
+        after=text_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(found[limit - 1].code) if len(found) > limit else None
-    return Page(items=[OrganisationOut.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=OrganisationOut.of, place=lambda row: row.code)
 
 
 @router.post("", status_code=201, summary="Tạo đơn vị / Create an organisation")

@@ -300,9 +300,7 @@ async def feed(
     last = views[-1] if len(views) == limit else None
     return PackageFeed(
         items=[PackageSummary.of(view) for view in views],
-        next_cursor=None
-        if last is None
-        else write_cursor(last.received_at.isoformat(), hex32(last.package_id)),
+        next_cursor=None if last is None else write_cursor(last.received_at.isoformat(), last.package_id),
     )
 
 

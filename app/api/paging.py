@@ -3,16 +3,19 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel
 
 from app.errors import DomainError
+from app.ids import hex32, parse_uuid
 
 MAX_PAGE: Final = 500
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Số dòng một trang / rows a page")]
@@ -27,10 +30,18 @@ class Page(BaseModel, Generic[T]):
     items: list[T]
     next_cursor: str | None = None
 
+    @classmethod
+    def cut(
+        cls, rows: Sequence[R], limit: int, *, show: Callable[[R], T], place: Callable[[R], str | UUID]
+    ) -> "Page[T]":
+        """Show the first ``limit`` rows; where one more was read, the last one's place is the next cursor."""
+        more = write_cursor(place(rows[limit - 1])) if len(rows) > limit else None
+        return cls(items=[show(row) for row in rows[:limit]], next_cursor=more)
 
-def write_cursor(*key: str | int) -> str:
+
+def write_cursor(*key: str | int | UUID) -> str:
     """Give the place after a row as an opaque text; it grants nothing, a forged one only moves the reader."""
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(json.dumps(key, default=hex32).encode()).rstrip(b"=").decode()
 
 
 def read_cursor(cursor: str | None, *kinds: type[str] | type[int]) -> Sequence[str | int] | None:
@@ -46,6 +57,23 @@ def read_cursor(cursor: str | None, *kinds: type[str] | type[int]) -> Sequence[s
     if not all(_is_plain(part) for part in key):
         raise DomainError("DD-903")
     return key
+
+
+def text_after(cursor: str | None) -> str | None:
+    """Read a cursor whose place is one text; DD-903 where it is not one of ours."""
+    key = read_cursor(cursor, str)
+    return None if key is None else str(key[0])
+
+
+def id_after(cursor: str | None) -> UUID | None:
+    """Read a cursor whose place is one identifier; DD-903 where it is not one of ours."""
+    text = text_after(cursor)
+    if text is None:
+        return None
+    identifier = parse_uuid(text)
+    if identifier is None:
+        raise DomainError("DD-903")
+    return identifier
 
 
 def _is_plain(part: str | int) -> bool:

@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, BaseModel, Field, StrictBool, StrictInt, Str
 
 from app.actors import Officer, Role
 from app.api.deps import Connection, Service, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
-from app.api.texts import Asked, Prose, identified
+from app.api.paging import Cursor, Limit, Page, id_after, write_cursor
+from app.api.texts import Asked, Prose
 from app.approvals import require_reason
 from app.ids import hex32
 from app.policies.book import PolicyDraft, PolicyEntry, choose, list_choices, policies_at
@@ -128,15 +128,14 @@ async def listing(
     cursor: Cursor = None,
 ) -> PoliciesOut:
     """Give what holds now for a province, level and school year, and every choice made, oldest first."""
-    place = read_cursor(cursor, str)
     found = await list_choices(
         connection,
         key=key,
         province=province,
-        after=None if place is None else identified(str(place[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].choice.id)) if len(found) > limit else None
+    more = write_cursor(found[limit - 1].choice.id) if len(found) > limit else None
     policies = await policies_at(connection, service.clock())
     return PoliciesOut(
         items=[ChoiceOut.of(entry) for entry in found[:limit]],

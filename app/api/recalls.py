@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.actors import Officer, Role, Submitter
 from app.api.certificate_bodies import ProblemOut
 from app.api.deps import PUBLIC, Connection, Reader, Service, ServiceState, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after
 from app.api.recall_bodies import (
     DecisionOut,
     DecisionsIn,
@@ -80,7 +80,6 @@ async def listing(
     cursor: Cursor = None,
 ) -> Page[RecallHead]:
     """List the requests that the caller may see, oldest first, whoever made them."""
-    key = read_cursor(cursor, str)
     found = await list_recalls(
         connection,
         actor=actor,
@@ -89,11 +88,10 @@ async def listing(
         reason_code=reason_code,
         school_code=school_code,
         is_escalated=is_escalated,
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[RecallHead.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=RecallHead.of, place=lambda row: row.id)
 
 
 @router.post("/decisions", summary="Quyết định nhiều yêu cầu / Decide on many requests")

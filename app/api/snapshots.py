@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor, Officer, Role
 from app.api.deps import Connection, Reader, Service, ServiceState, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after, write_cursor
 from app.api.scope import scope_of
 from app.api.snapshot_bodies import (
     DifferenceOut,
@@ -68,17 +68,15 @@ async def snapshots(
     cursor: Cursor = None,
 ) -> Page[SnapshotHead]:
     """List the snapshots of the caller's province, or of all provinces, oldest first."""
-    key = read_cursor(cursor, str)
     found = await list_snapshots(
         connection,
         await province_of(connection, actor),
         school_year=None if school_year is None else first_year(school_year),
         kind=kind,
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[SnapshotHead.of(view) for view in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=SnapshotHead.of, place=lambda row: row.id)
 
 
 @router.get("/pending", summary="Chưa niêm phong, và đang chờ gì / Not sealed yet, and what each waits for")
@@ -213,11 +211,10 @@ async def live_difference(
     cursor: Cursor = None,
 ) -> DifferenceOut:
     """Say what was recorded, recalled or replaced since, by look-up code."""
-    key = read_cursor(cursor, str)
+    after = id_after(cursor)
     found = await _find(connection, actor, snapshot_id)
-    after = None if key is None else identified(str(key[0]))
     held = await difference(connection, found, after=after, limit=limit + 1)
-    more = write_cursor(hex32(held.records[limit - 1].record_id)) if len(held.records) > limit else None
+    more = write_cursor(held.records[limit - 1].record_id) if len(held.records) > limit else None
     return DifferenceOut.of(held, limit, more)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Officer, Role, Submitter
 from app.api.deps import Connection, Reader, School, Service, ServiceState, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after
 from app.api.texts import Asked, Prose, SchoolCode, UuidText, identified
 from app.audit import AuditTag, record_act
 from app.errors import DomainError
@@ -163,17 +163,15 @@ async def listing(
     cursor: Cursor = None,
 ) -> Page[TransferHead]:
     """List the transfers to and from the schools in the caller's scope, oldest first."""
-    key = read_cursor(cursor, str)
     found = await list_transfers(
         connection,
         actor=actor,
         on=legal_date(service.clock()),
         state=status,
-        after=None if key is None else identified(str(key[0])),
+        after=id_after(cursor),
         limit=limit + 1,
     )
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[TransferHead.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=TransferHead.of, place=lambda row: row.id)
 
 
 @router.get("/{transfer_id}", summary="Một lần chuyển giao / One transfer")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.actors import Officer, Role
 from app.api.deps import Connection, Service, requires
-from app.api.paging import Cursor, Limit, Page, read_cursor, write_cursor
+from app.api.paging import Cursor, Limit, Page, id_after
 from app.api.texts import Asked, identified
 from app.ids import hex32
 from app.verify.certificates.anchors import (
@@ -66,11 +66,9 @@ async def listing(
     _: Keeper, connection: Connection, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[AnchorOut]:
     """List what is believed, and what was until it was withdrawn."""
-    key = read_cursor(cursor, str)
-    after = None if key is None else identified(str(key[0]))
+    after = id_after(cursor)
     found = await list_anchors(connection, after=after, limit=limit + 1)
-    more = write_cursor(hex32(found[limit - 1].id)) if len(found) > limit else None
-    return Page(items=[AnchorOut.of(row) for row in found[:limit]], next_cursor=more)
+    return Page.cut(found, limit, show=AnchorOut.of, place=lambda row: row.id)
 
 
 @router.post("", status_code=201, summary="Thêm chứng thư số tin cậy / Add a trusted certificate")
