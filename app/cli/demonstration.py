@@ -8,20 +8,21 @@ import signal
 import socket
 import tempfile
 from collections.abc import Coroutine, Iterator
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from sqlalchemy import text
+from sqlalchemy import Executable, delete, insert, text
 
 from app.actors import Role, System
 from app.cli.operator import settings_with
 from app.cli.running import Part, notice, open_database, running_service, service_url
 from app.clock import system_clock
-from app.db import open_engine, transaction
+from app.db import open_engine, sandbox, transaction
 from app.demo.credentials import Login
+from app.demo.story import StoryClock, beginning, has_been_locked
 from app.demo.walkthrough import play
 from app.logs import configure_logs
 from app.organisations.accounts import AccountDraft, create_account
@@ -35,7 +36,8 @@ from app.settings import Settings
 CREDENTIALS: Final = "credentials.json"
 UNFINISHED: Final = "demo.unfinished"
 ADMINISTRATOR: Final = "quantri"
-LATEST_YEAR_ENDS_IN: Final = 6
+# The demo works with few packages and stops soon: periodic work is not waited for.
+LEASE_SECONDS: Final = 3
 
 commands = typer.Typer()
 
@@ -59,8 +61,10 @@ def demo(
     configure_logs("warning", "console")
     with _folder(data_dir, serve=serve) as folder:
         chosen = port or (None if serve else _free_port())
-        settings = settings_with(data_dir=folder, port=chosen)
-        year = school_year or latest_school_year(system_clock().date())
+        settings = settings_with(data_dir=folder, port=chosen, lease_seconds=LEASE_SECONDS)
+        year = school_year or latest_school_year(system_clock())
+        if not has_been_locked(year, system_clock()):
+            raise typer.BadParameter(f"{year} chưa đến mốc chốt 30/6 / has not been locked yet (30/6)")
         try:
             with open_database(settings) as owner_url:
                 asyncio.run(_run(settings, owner_url, serve=serve, pupils=pupils, school_year=year))
@@ -88,10 +92,10 @@ def _free_port() -> int:
         return port
 
 
-def latest_school_year(today: date) -> str:
-    """Give the last school year that has come to its end (in June), whose transcripts are complete."""
-    ended = today.year if today.month >= LATEST_YEAR_ENDS_IN else today.year - 1
-    return f"{ended - 1}-{ended}"
+def latest_school_year(now: datetime) -> str:
+    """Give the last school year whose transcripts are locked (30/6): its whole story can be told."""
+    this = f"{now.year - 1}-{now.year}"
+    return this if has_been_locked(this, now) else f"{now.year - 2}-{now.year - 1}"
 
 
 async def _run(settings: Settings, owner_url: str, *, serve: bool, pupils: int, school_year: str) -> None:
@@ -105,19 +109,24 @@ async def _run(settings: Settings, owner_url: str, *, serve: bool, pupils: int, 
         await _clear(settings, owner_url)
     await upgrade_schema(owner_url)
     url = service_url(settings, owner_url)
-    async with running_service(settings, url, Part.ALL):
+    clock = StoryClock()
+    if is_new:
+        await _declare_sandbox(owner_url)
+        clock.go(beginning(school_year))
+    async with running_service(settings, url, Part.ALL, clock=clock):
         if is_new:
             playing = play(
                 settings.address,
                 settings.data_dir,
-                await _first_administrator(url),
-                now=system_clock(),
+                await _first_administrator(url, clock()),
+                clock=clock,
                 school_year=school_year,
                 pupils=pupils,
                 console=Console(highlight=False),
             )
             if not await _completed(playing, stop):
                 return
+            await _end_sandbox(owner_url)
             (settings.data_dir / UNFINISHED).unlink()
         elif serve:
             _readdress(credentials, settings.address)
@@ -149,10 +158,29 @@ async def _clear(settings: Settings, owner_url: str) -> None:
     unfinished.touch()
 
 
-async def _first_administrator(url: str) -> Login:
+async def _declare_sandbox(owner_url: str) -> None:
+    """Let the story's time be the database's while it plays."""
+    await _as_owner(owner_url, insert(sandbox))
+
+
+async def _end_sandbox(owner_url: str) -> None:
+    """From now on the database goes by its own clock, like any other."""
+    await _as_owner(owner_url, delete(sandbox))
+
+
+async def _as_owner(owner_url: str, statement: Executable) -> None:
+    engine = open_engine(owner_url, pool_size=1, as_service=False)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(statement)
+    finally:
+        await engine.dispose()
+
+
+async def _first_administrator(url: str, now: datetime) -> Login:
     """Make the ministry and the first account; everything else is then done over HTTP."""
     login = Login(name=ADMINISTRATOR, secret=secrets.token_urlsafe(12))
-    now, actor = system_clock(), System(id="demo")
+    actor = System(id="demo")
     engine = open_engine(url, pool_size=1)
     try:
         async with transaction(engine) as connection:

@@ -13,6 +13,7 @@ import uvicorn
 
 from app.api.deps import ServiceState
 from app.cli.connection import BoundedConnection, ConnectionLimits
+from app.clock import Clock, system_clock
 from app.main import create_app, create_worker, open_service
 from app.postgres import EmbeddedPostgres, running_server
 from app.postgres.databases import ensure_database
@@ -89,10 +90,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, url: str, part: Part) -> AsyncIterator[ServiceState]:
+async def running_service(
+    settings: Settings, url: str, part: Part, *, clock: Clock = system_clock
+) -> AsyncIterator[ServiceState]:
     """Run the asked parts while the block lasts; then stop taking, finish what was begun, and close."""
     listening = _listen(settings) if part is not Part.WORKER else None
-    async with open_service(settings, url) as service, asyncio.TaskGroup() as group:
+    async with open_service(settings, url, clock=clock) as service, asyncio.TaskGroup() as group:
         worker = create_worker(service) if part is not Part.API else None
         server = _Server(_uvicorn(settings, service)) if part is not Part.WORKER else None
         if worker:

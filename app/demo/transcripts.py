@@ -1,7 +1,7 @@
 """Compose and sign the demo's transcripts (học bạ): head, results by level, confirmation, signatures."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import IntEnum
 from itertools import islice
@@ -101,6 +101,16 @@ def sign_composed(composed: Composed, *, signed_at: datetime, has_teachers: bool
             signed_at=signed_at if role is Role.SCHOOL else next(moments),
         )
     return transcript
+
+
+def replacing(composed: Composed, recalled: str) -> Composed:
+    """Give a copy that names (``ThayThe``) the transcript whose place it takes."""
+    element = etree.fromstring(etree.tostring(composed.element))
+    code = next(element.iter(f"{{{NAMESPACE}}}MaTraCuu"))
+    named = etree.Element(f"{{{NAMESPACE}}}ThayThe")
+    named.text = recalled
+    code.addnext(named)
+    return replace(composed, element=element)
 
 
 def package_of(

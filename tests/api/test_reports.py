@@ -1,9 +1,13 @@
 """Reports over HTTP: one province before and after things happen, in every form, for whoever may."""
 
+import asyncio
 import csv
 import io
 import json
+import shutil
+import subprocess
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +16,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from app.compliance.sheets import LABELS
 from app.merkle import RootBuilder, leaf_hash
 from app.recalls.reasons import REASONS
 from app.snapshots.sealing import Sealer, seal_due
@@ -197,6 +202,38 @@ async def test_a_workbook_says_what_json_says(world: World, group_by: str) -> No
     place = titles.index("Phải nộp")
     assert [cell.value for cell in list(sheet.columns)[place][1:]] == [row["expected"] for row in rows]
     assert sum(row["expected"] for row in rows) == 4
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+async def test_libreoffice_shows_the_downloaded_report_as_json_tells_it(world: World, tmp_path: Path) -> None:
+    school = world.school("03")
+    await enrol_pupils(world, school.code, roll_of(await sent(world), "NEW1"))
+    rows = (await get(world, "canbo.sogddt", "compliance", group_by="school"))["rows"]
+    file = await get(world, "canbo.sogddt", "compliance", group_by="school", format="xlsx")
+    table = await asyncio.to_thread(as_libreoffice_shows, file.content, tmp_path)
+    shown = [dict(zip(table[0], line, strict=True)) for line in table[1:]]
+    names = ("school_code", "name", "expected", "accepted", "missing", "on_time_percent")
+    assert [[line[LABELS[name]] for name in names] for line in shown] == [
+        [
+            "" if row[name] is None else f"{row[name]:g}" if isinstance(row[name], float) else str(row[name])
+            for name in names
+        ]
+        for row in rows
+    ]
+    assert "Trường THCS Hoa Ê Ban" in {line["Tên đơn vị"] for line in shown}
+
+
+def as_libreoffice_shows(workbook: bytes, folder: Path) -> list[list[str]]:
+    path = folder / "bao-cao.xlsx"
+    path.write_bytes(workbook)
+    subprocess.run(
+        [
+            "soffice", f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to",
+            "csv:Text - txt - csv (StarCalc):44,34,76", "--outdir", str(folder), str(path),
+        ],
+        check=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    return list(csv.reader(io.StringIO((folder / "bao-cao.csv").read_text("utf-8-sig"))))
 
 
 async def test_packages_are_counted_by_state_and_software_by_first_time_acceptance(world: World) -> None:
