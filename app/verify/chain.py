@@ -79,7 +79,8 @@ def build_path(
 
     Refuses: outside the certificate's validity (KS-034, KS-035), a certificate not made for signing
     (KS-036), a weak key (KS-024), a weak signature on a certificate (KS-037), an authority's certificate
-    outside its validity (KS-038), no path (KS-039), and any other breach of RFC 5280 (KS-040).
+    outside its validity (KS-038), no path (KS-039), an issuer that is no authority (KS-055), a version of
+    certificate that signers may not have (KS-056), and any other breach of RFC 5280 (KS-040).
 
     Args:
         leaf: the signer's certificate.
@@ -127,7 +128,7 @@ def _build_path(
     moment = at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
     try:
         verifier = _verifier(trust).time(moment).build_client_verifier()
-        chain = tuple(verifier.verify(leaf, list(pool)).chain)
+        chain = _verified_chain(verifier, leaf, pool, trust)
     except (verification.VerificationError, UnsupportedAlgorithm, ValueError) as error:
         return _failed(_diagnose(leaf, pool, trust, policy=policy, at=at, reason=str(error)))
     for certificate in chain[1:-1]:
@@ -136,6 +137,58 @@ def _build_path(
             return _failed(flaw)
     anchor = next(anchor for anchor in trust.anchors if anchor.certificate == chain[-1])
     return PathVerdict(indication=Indication.PASSED, chain=chain, owner_class=anchor.owner_class)
+
+
+def _verified_chain(
+    verifier: verification.ClientVerifier,
+    leaf: x509.Certificate,
+    pool: tuple[x509.Certificate, ...],
+    trust: TrustList,
+) -> tuple[x509.Certificate, ...]:
+    """Let the library verify a path; what it refuses it raises.
+
+    RFC 5280, 6.1.4 (k) asks version 3 of authorities alone; the library asks it of everybody. Above a
+    signer's certificate of version 1, which has no extensions to look at, the path is the library's again.
+    """
+    if leaf.version is not x509.Version.v1 or len(leaf.extensions):
+        return tuple(verifier.verify(leaf, list(pool)).chain)
+    refusal: Exception = ValueError("no authority has issued the certificate")
+    for issuer in (*(anchor.certificate for anchor in trust.anchors), *pool):
+        if not (_has_issued(issuer, leaf) and is_authority(issuer)):
+            continue
+        try:
+            above = tuple(verifier.verify(issuer, list(pool)).chain)
+            _check_room_below(above)
+        except (verification.VerificationError, ValueError) as error:
+            refusal = error
+        else:
+            return (leaf, *above)
+    raise refusal
+
+
+def _check_room_below(path: tuple[x509.Certificate, ...]) -> None:
+    """Check what the library left out because it took the path's first authority for its end.
+
+    RFC 5280, 6.1.4 (l, m) counts the authorities below; 6.1.3 (b, c) holds names against constraints, and
+    those of a certificate without extensions are of the one kind that the library does not understand.
+    """
+    for below, authority in enumerate(path):
+        allowed = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
+        if allowed is not None and allowed < below:
+            raise ValueError("path length constraint violated")
+        if any(extension.oid == x509.NameConstraints.oid for extension in authority.extensions):
+            raise ValueError("name constraints on a certificate of version 1")
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Say whether a certificate may issue others (RFC 5280, 4.2.1.9 and 4.2.1.3)."""
+    try:
+        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+            return False
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound as missing:
+        return missing.oid == x509.KeyUsage.oid
+    return usage.key_cert_sign
 
 
 def _failed(reason: Finding) -> PathVerdict:
@@ -172,9 +225,16 @@ def _leaf_flaw(leaf: x509.Certificate, policy: AcceptancePolicy, at: datetime) -
         return finding("KS-034", at=at.isoformat(), since=leaf.not_valid_before_utc.isoformat())
     if at > leaf.not_valid_after_utc:
         return finding("KS-035", at=at.isoformat(), until=leaf.not_valid_after_utc.isoformat())
+    if _version(leaf) not in policy.signer_versions:
+        return finding("KS-056", version=str(_version(leaf)))
     if not _may_sign(leaf):
         return finding("KS-036")
     return _strength_flaw(leaf, policy)
+
+
+def _version(certificate: x509.Certificate) -> int:
+    """Give the version as it is spoken of: it is written one less (RFC 5280, 4.1.2.1)."""
+    return certificate.version.value + 1
 
 
 def _may_sign(leaf: x509.Certificate) -> bool:
@@ -236,6 +296,8 @@ def _diagnose(
         issuer = next((c for c in (*anchors, *pool) if _has_issued(c, current)), None)
         if issuer is None or issuer == current:
             return finding("KS-039", issuer=_issuer(current))
+        if not is_authority(issuer):
+            return finding("KS-055", issuer=_issuer(current))
         if not issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc:
             return finding(
                 "KS-038",

@@ -95,6 +95,7 @@ class AcceptancePolicy:
         rsa_min_exponent: smallest public exponent.
         curves: names of accepted elliptic curves.
         certificate_digests: digests that a certificate of the path may be signed with.
+        signer_versions: versions of X.509 that a signer's certificate may have; an authority's has to be 3.
         zone_when_missing: the offset meant by a signing time that states none.
         limits: cost limits.
     """
@@ -109,6 +110,7 @@ class AcceptancePolicy:
     rsa_min_exponent: int
     curves: frozenset[str]
     certificate_digests: frozenset[str]
+    signer_versions: frozenset[int]
     zone_when_missing: timezone
     limits: SignatureLimits
 
@@ -137,6 +139,7 @@ def read_acceptance(toml: str) -> AcceptancePolicy:
         curves=frozenset(data["keys"].pop("curves")),
         **data["keys"],
         certificate_digests=frozenset(data["certificates"]["digests"]),
+        signer_versions=frozenset(data["certificates"]["signer_versions"]),
         zone_when_missing=timezone(timedelta(minutes=data["signing_time"]["offset_minutes_when_missing"])),
         limits=SignatureLimits(**data["limits"]),
     )

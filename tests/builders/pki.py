@@ -12,7 +12,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -68,6 +68,7 @@ class Usage:
     may_certify: bool | None = None
     path_length: int | None = None
     critical_unknown: bool = False
+    permitted_host: str | None = None
 
 
 SIGNER: Final = Usage()
@@ -131,6 +132,9 @@ def _extensions(usage: Usage) -> list[tuple[x509.ExtensionType, bool]]:
             decipher_only=False,
         )
         extensions.append((key_usage, True))
+    if usage.permitted_host is not None:
+        constraints = x509.NameConstraints([x509.DNSName(usage.permitted_host)], None)
+        extensions.append((constraints, True))
     if usage.critical_unknown:
         oid = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
         extensions.append((x509.UnrecognizedExtension(oid, b"\x05\x00"), True))
@@ -170,6 +174,24 @@ def with_exponent_one(holder: Holder, issuer: Holder) -> Holder:
     return _assembled(holder, issuer, tbs, _RSA_SHA256, prefix + hashlib.sha256(tbs).digest())
 
 
+def of_first_version(holder: Holder, issuer: Holder) -> Holder:
+    """Sign a certificate anew as X.509 version 1, without extensions; no library will."""
+    content = _elements(holder.certificate.tbs_certificate_bytes)[0][1]
+    # RFC 5280, 4.1: version is tagged [0], extensions [3].
+    tbs = _der(
+        0x30, b"".join(_der(tag, value) for tag, value in _elements(content) if tag not in {0xA0, 0xA3})
+    )
+    algorithm = next(_der(tag, value) for tag, value in _elements(content) if tag == 0x30)
+    digest = hashes.SHA256()
+    if isinstance(issuer.key, rsa.RSAPrivateKey):
+        value = issuer.key.sign(tbs, padding.PKCS1v15(), digest)
+    else:
+        value = issuer.key.sign(tbs, ec.ECDSA(digest))
+    der = _der(0x30, tbs + algorithm + _der(0x03, b"\x00" + value))
+    certificate = x509.load_der_x509_certificate(der)
+    return Holder(key=holder.key, certificate=certificate, issuers=holder.issuers)
+
+
 def _assembled(holder: Holder, issuer: Holder, tbs: bytes, oid: bytes, digest_value: bytes) -> Holder:
     assert isinstance(issuer.key, rsa.RSAPrivateKey)
     numbers = issuer.key.private_numbers()
@@ -180,6 +202,19 @@ def _assembled(holder: Holder, issuer: Holder, tbs: bytes, oid: bytes, digest_va
     der = _der(0x30, tbs + algorithm + _der(0x03, b"\x00" + value))
     certificate = x509.load_der_x509_certificate(der)
     return Holder(key=holder.key, certificate=certificate, issuers=holder.issuers)
+
+
+def _elements(der: bytes) -> list[tuple[int, bytes]]:
+    """Split DER into tags and contents."""
+    found = []
+    while der:
+        size, head = der[1], 2
+        if size & 0x80:
+            head += size & 0x7F
+            size = int.from_bytes(der[2:head])
+        found.append((der[0], der[head : head + size]))
+        der = der[head + size :]
+    return found
 
 
 def _der(tag: int, content: bytes) -> bytes:

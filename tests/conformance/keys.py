@@ -21,6 +21,7 @@ from tests.builders.pki import (
     PrivateKey,
     Usage,
     issue,
+    of_first_version,
     weakly_signed,
     with_exponent_one,
 )
@@ -94,6 +95,8 @@ def _people() -> dict[str, Holder]:
         "seal_lapsed_authority": _issue("TEST below a lapsed CA", _ec(256), made["lapsed_authority"]),
         "seal_too_deep": _issue("TEST below a path too long", _ec(256), made["below_short"]),
         "seal_self_signed": unsigned_by_anybody,
+        "seal_first_version": of_first_version(_issue("TEST version 1", _ec(256), authority), authority),
+        "seal_no_authority": _issue("TEST below a signer", _ec(256), seal),
         "seal_licensed": _issue("TEST licensed", _ec(256), made["public_authority"]),
         "head": _issue("Y Bhăm Êban", _ec(256), authority, user_id="CCCD:066080000002"),
         "class_teacher": _issue("H'Blơm Niê", _ec(256), authority, user_id="CCCD:066190000001"),

@@ -131,6 +131,11 @@ def _properties() -> Iterator[Case]:
         "KeyInfo carries the authority's certificate first.",
         _by(Template(key_info=f"<ds:X509Data>{carried}</ds:X509Data>")),
     )
+    yield accepted(
+        "odd-certificate-of-version-1",
+        "The signer's certificate is X.509 version 1, as OpenSSL before 3.2 issues it by itself.",
+        _by(Template(), "seal_first_version"),
+    )
     lines = re.sub(r"(.{64})", "\\1\n", der64(seal.certificate))
     one = f"<ds:X509Data><ds:X509Certificate>\n{lines}\n</ds:X509Certificate></ds:X509Data>"
     yield accepted(

@@ -18,6 +18,7 @@ _SEALS: Final = (
     ("lapsed_authority", "The authority's own certificate had expired.", ("KS-038",)),
     ("self_signed", "Nobody but the signer vouches for the certificate.", ("KS-039",)),
     ("too_deep", "An authority that may not have one below it has one.", ("KS-040",)),
+    ("no_authority", "A school's own certificate issued it, and a school is no authority.", ("KS-055",)),
     ("unregistered", "A sound certificate that the school never registered.", ("KS-042",)),
     ("elsewhere", "The seal of another approved school.", ("KS-043",)),
     ("rejected", "The authority refused the certificate.", ("KS-046",)),

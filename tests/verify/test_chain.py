@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from tests.builders.pki import (
     Usage,
     infrastructure,
     issue,
+    of_first_version,
     private_key,
     weakly_signed,
     with_exponent_one,
@@ -191,7 +193,11 @@ def test_who_is_no_authority_issues_nothing(usage: Usage) -> None:
     people = infrastructure()
     teacher = issue("Giáo viên", private_key("rsa2048", 2), people.root, usage=usage)
 
-    assert refusal(issue("Trường", private_key("p256", 99), teacher)).code == "KS-040"
+    leaf = issue("Trường", private_key("p256", 99), teacher)
+
+    for found in (refusal(leaf), refusal(of_first_version(leaf, teacher))):
+        assert found.code == "KS-055"
+        assert found.facts["issuer"] == "Giáo viên"
 
 
 def test_a_path_longer_than_an_authority_allows_is_refused() -> None:
@@ -206,6 +212,64 @@ def test_a_path_longer_than_an_authority_allows_is_refused() -> None:
 
     assert path(issue("Trường", private_key("p256", 102), last)).finding is None
     assert refusal(issue("Trường", private_key("p256", 102), below)).code == "KS-040"
+
+
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+def test_a_signers_certificate_may_be_of_version_1(kind: str) -> None:
+    people = infrastructure()
+    authority = issue("CA", private_key(kind, 111), people.root, usage=AUTHORITY)
+    leaf = of_first_version(issue("Trường", private_key(kind, 112), authority), authority)
+    assert leaf.certificate.version is x509.Version.v1
+
+    verdict = path(leaf)
+
+    assert verdict.finding is None
+    assert verdict.chain == (leaf.certificate, authority.certificate, people.root.certificate)
+    assert verdict.owner_class is OwnerClass.PUBLIC_SECTOR
+    assert path(leaf, trust(authority)).chain == (leaf.certificate, authority.certificate)
+
+
+def test_an_authority_may_not_be_of_version_1() -> None:
+    people = infrastructure()
+    authority = issue("CA", private_key("p256", 113), people.root, usage=AUTHORITY)
+    plain = of_first_version(authority, people.root)
+    for last in (lambda holder: holder, lambda holder: of_first_version(holder, plain)):
+        found = refusal(last(issue("Trường", private_key("p256", 114), plain)))
+        assert found.code == "KS-055"
+        assert found.facts["issuer"] == "CA"
+
+
+def test_below_a_certificate_of_version_1_there_is_nothing_less_to_hold() -> None:
+    people = infrastructure()
+
+    def below(name: str, issuer: Holder, usage: Usage = AUTHORITY) -> tuple[Holder, Holder]:
+        authority = issue(name, private_key("p256", 115), issuer, usage=usage)
+        return authority, of_first_version(issue("Trường", private_key("p256", 116), authority), authority)
+
+    short = replace(AUTHORITY, path_length=0)
+    last, leaf = below("CA cuối", people.root, short)
+    assert path(leaf).finding is None
+    _, too_deep = below("CA dưới nữa", last)
+    assert refusal(too_deep).code == "KS-040"
+    _, constrained = below("CA giới hạn tên", people.root, replace(AUTHORITY, permitted_host="truong.vn"))
+    assert refusal(constrained).code == "KS-040"
+    lapsed = issue("CA", private_key("p256", 117), people.root, usage=AUTHORITY, not_after=SIGNED_AT - DAY)
+    assert refusal(below("CA con", lapsed)[1]).code == "KS-038"
+    impostor = issue("CA cuối", private_key("p256", 118), usage=AUTHORITY)
+    assert (
+        refusal(Holder(key=leaf.key, certificate=leaf.certificate, issuers=impostor.issuers)).code == "KS-039"
+    )
+
+
+def test_which_versions_a_signer_may_have_is_the_policys() -> None:
+    people = infrastructure()
+    leaf = of_first_version(people.seal, people.authority)
+    strict = replace(ACCEPTANCE, signer_versions=frozenset({3}))
+    verdict = build_path(leaf.certificate, leaf.issuers, trust(people.root), strict, SIGNED_AT)
+
+    assert verdict.finding is not None
+    assert verdict.finding.code == "KS-056"
+    assert verdict.finding.facts == {"version": "1"}
 
 
 def test_a_critical_extension_that_nobody_knows_is_refused() -> None:

@@ -19,7 +19,7 @@ from app.audit import AuditTag, record_act
 from app.errors import DomainError
 from app.ids import uuid7
 from app.verify.certificates.tables import trust_anchor
-from app.verify.chain import OwnerClass, TrustAnchor, TrustList, fingerprint_of
+from app.verify.chain import OwnerClass, TrustAnchor, TrustList, fingerprint_of, is_authority
 
 
 class AnchorKind(StrEnum):
@@ -71,17 +71,6 @@ def _assemble(rows: tuple[tuple[bytes, str, str], ...]) -> TrustList:
     )
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
-    """RFC 5280, 4.2.1.9 and 4.2.1.3."""
-    try:
-        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            return False
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound as missing:
-        return missing.oid == x509.KeyUsage.oid
-    return usage.key_cert_sign
-
-
 async def add_anchor(
     connection: AsyncConnection,
     certificate: x509.Certificate,
@@ -95,7 +84,7 @@ async def add_anchor(
 
     One that was withdrawn may be listed again: the row then counts anew from now.
     """
-    if not _is_authority(certificate):
+    if not is_authority(certificate):
         raise DomainError("QH-031")
     fresh = {"owner_class": owner_class, "kind": kind, "added_at": now, "withdrawn_at": None}
     statement = insert(trust_anchor).values(

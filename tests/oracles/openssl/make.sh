@@ -1,0 +1,40 @@
+#!/bin/sh
+# Makes, with OpenSSL 3 alone and as its manual pages do it, a root, an intermediate authority and signers, each with
+# its key: sh make.sh FOLDER. Everything but the authority's extensions is what the program does by itself: the signers
+# named -plain have no extension file, so they are of version 1 before OpenSSL 3.2. For tests alone.
+set -eu
+cd "$1"
+days=7300
+make_key() { # name, kind
+    case "$2" in
+        rsa*) openssl genrsa -out "$1.key" "${2#rsa}" ;;
+        *) openssl ecparam -name "$2" -genkey -noout -out "$1.key" ;;
+    esac
+}
+sign() { # name, subject, issuer, further options
+    name="$1" subject="$2" issuer="$3"
+    shift 3
+    openssl req -new -key "$name.key" -subj "$subject" -out "$name.csr"
+    openssl x509 -req -in "$name.csr" -CA "$issuer.crt" -CAkey "$issuer.key" -days "$days" -out "$name.crt" "$@"
+}
+{
+    openssl req -x509 -newkey rsa:3072 -nodes -keyout root.key -out root.crt -days "$days" -subj '/C=VN/CN=TEST OpenSSL root'
+    printf 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n' > authority.ext
+    printf 'keyUsage=critical,digitalSignature,nonRepudiation\n' > signer.ext
+    make_key authority secp384r1
+    sign authority '/C=VN/CN=TEST OpenSSL authority' root -extfile authority.ext
+    for kind in rsa2048 rsa3072 prime256v1 secp384r1; do
+        make_key "$kind-plain" "$kind"
+        sign "$kind-plain" "/C=VN/CN=TEST $kind plain" authority
+        make_key "$kind-extended" "$kind"
+        sign "$kind-extended" "/C=VN/CN=TEST $kind extended" authority -extfile signer.ext
+    done
+} > log 2>&1 || { cat log >&2; exit 1; }
+for name in rsa2048 rsa3072 prime256v1 secp384r1; do
+    for form in plain extended; do
+        cat "$name-$form.key" "$name-$form.crt" authority.crt > "$name-$form.pem"
+    done
+done
+mv root.crt root.pem
+mv authority.crt authority.pem
+rm -f ./*.key ./*.crt ./*.csr ./*.ext ./*.srl log
