@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.functions import Function
 
@@ -96,6 +97,21 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Give a connection inside one transaction: committed at the end, undone by any exception."""
     async with engine.begin() as connection:
         yield connection
+
+
+# SQLSTATEs of a server that cannot work now, whatever was asked (PostgreSQL's documentation, appendix A): its
+# connection is lost, its disk, memory or connections are used up, it is starting or stopping, its files fail.
+_OUT_OF_SERVICE: Final = ("08", "53", "57P", "58")
+
+
+def is_out_of_service(error: BaseException) -> bool:
+    """Say whether an exception tells that the database cannot work now, and nothing about what was asked."""
+    if isinstance(error, OSError | OperationalError | InterfaceError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state.startswith(_OUT_OF_SERVICE)
 
 
 async def move(

@@ -8,10 +8,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from app.db import is_out_of_service
 from app.errors import DomainError
 from app.findings import CATALOGUE
 from app.logs import where
@@ -194,11 +195,8 @@ async def _on_fault(request: Request, error: Exception) -> JSONResponse:
     reference = _reference(request)
     if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == UNSTORABLE_TEXT:
         return problem("DD-913", reference=reference)
-    lost = isinstance(error, OSError | OperationalError | InterfaceError) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
     log.error("request failed", reference=reference, fault=type(error).__name__, where=where(error))
-    return problem("HT-002" if lost else "HT-001", reference=reference)
+    return problem("HT-002" if is_out_of_service(error) else "HT-001", reference=reference)
 
 
 def install(app: FastAPI) -> None:

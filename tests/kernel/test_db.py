@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import SERVICE_ROLE, database_now, move, open_engine, transaction
+from app.db import SERVICE_ROLE, database_now, is_out_of_service, move, open_engine, transaction
 from app.errors import DomainError
 from app.ingest.tables import package_progress
 from tests.builders.clock import MovableClock
@@ -91,3 +91,32 @@ async def test_only_a_declared_sandbox_takes_the_time_it_is_handed(
     async with transaction(engine) as connection:
         assert await connection.scalar(select(database_now())) == PLAYED
     await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("state", "is_out"),
+    [
+        ("08006", True),  # the connection is lost
+        ("53100", True),  # the disk is full
+        ("53300", True),  # too many connections
+        ("57P01", True),  # the server is being stopped
+        ("57P03", True),  # the server is starting
+        ("58030", True),  # a file cannot be read
+        ("57014", False),  # a statement took too long: it may be the statement's fault
+        ("23505", False),
+        ("22021", False),
+        ("XX000", False),
+    ],
+)
+async def test_what_the_database_cannot_help_is_told_from_what_was_asked(
+    owner: AsyncEngine, state: str, *, is_out: bool
+) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        async with transaction(owner) as connection:
+            await connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"))
+    assert is_out_of_service(raised.value) is is_out
+
+
+def test_a_fault_of_our_own_is_no_outage() -> None:
+    assert not is_out_of_service(ZeroDivisionError())
+    assert is_out_of_service(ConnectionRefusedError())

@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest_asyncio
 from lxml import etree
+from sqlalchemy import event
 
 from app.client.packaging import NAMESPACE
 from app.db import open_engine
@@ -103,4 +104,19 @@ async def test_a_lost_database_is_no_fault_of_the_sender(world: World) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
         answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "HT-002")
+    await engine.dispose()
+
+
+async def test_a_full_disk_is_no_fault_of_the_sender(world: World, database_url: str) -> None:
+    """PostgreSQL itself says so, in the request's transaction: come back later, nothing is confirmed."""
+    engine = open_engine(database_url, pool_size=1)
+    full = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$"
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(full))
+    transport = httpx.ASGITransport(
+        create_app(replace(world.service, engine=engine)), raise_app_exceptions=False
+    )
+    async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
+        answer = await http.get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "HT-002")
+    assert int(answer.headers["retry-after"]) > 0
     await engine.dispose()
