@@ -153,13 +153,20 @@ async def finish(connection: AsyncConnection, held: Job, *, worker: str) -> None
 
 
 async def give_back(
-    connection: AsyncConnection, held: Job, *, worker: str, error: str, delay: timedelta
+    connection: AsyncConnection,
+    held: Job,
+    *,
+    worker: str,
+    error: str,
+    delay: timedelta,
+    is_counted: bool = True,
 ) -> None:
     """Return a job that failed, to be tried again after ``delay``; the last attempt leaves it dead.
 
-    ``error`` is the kind of fault, never a document's content.
+    ``error`` is the kind of fault, never a document's content. An attempt that failed for want of a database
+    is not counted: a disk that is full all night must not leave a night's packages dead.
     """
-    is_dead = held.attempts >= MAX_ATTEMPTS
+    is_dead = is_counted and held.attempts >= MAX_ATTEMPTS
     await connection.execute(
         update(job)
         .where(job.c.id == held.id, job.c.worker == worker, job.c.attempts == held.attempts)
@@ -168,6 +175,7 @@ async def give_back(
             worker=None,
             last_error=error,
             run_at=func.now() + literal(delay),
+            attempts=held.attempts if is_counted else held.attempts - 1,
             dead_at=func.now() if is_dead else None,
         )
     )

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs, schedule
-from app.db import transaction
+from app.db import is_out_of_service, transaction
 from app.jobs import Job, LeaseLostError
 from app.logs import where
 
@@ -97,15 +97,22 @@ class Worker:
             log.error(  # noqa: TRY400 - by kind and place: an exception's text may quote a row
                 "job failed", job=job.id, kind=job.kind, fault=type(error).__name__, where=where(error)
             )
-            await self._give_back(job, type(error).__name__)
+            await self._give_back(job, error)
         finally:
             del self._held[job.id]
 
-    async def _give_back(self, job: Job, fault: str) -> None:
+    async def _give_back(self, job: Job, fault: Exception) -> None:
         delay = min(LONGEST_DELAY, timedelta(seconds=2**job.attempts))
         try:
             async with transaction(self._engine) as connection:
-                await jobs.give_back(connection, job, worker=self.name, error=fault, delay=delay)
+                await jobs.give_back(
+                    connection,
+                    job,
+                    worker=self.name,
+                    error=type(fault).__name__,
+                    delay=delay,
+                    is_counted=not is_out_of_service(fault),
+                )
         except Exception as error:  # noqa: BLE001 - the lease ends by itself
             log.warning("could not give back", job=job.id, fault=type(error).__name__)
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest_asyncio
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
@@ -101,6 +101,30 @@ async def test_a_fault_gives_the_job_back_and_its_text_is_not_logged(engine: Asy
     (line,) = [entry for entry in logs if entry["event"] == "job failed"]
     assert line["fault"] == "ValueError"
     assert "Nguyễn" not in str(logs)
+
+
+async def test_a_full_disk_costs_a_job_no_attempt(engine: AsyncEngine) -> None:
+    tries: list[int] = []
+
+    async def handle(held: Job, worker: str) -> None:
+        tries.append(held.attempts)
+        if len(tries) == 3:
+            await end(engine, held, worker)
+            return
+        async with transaction(engine) as connection:
+            await connection.execute(text("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$"))
+
+    async def is_done() -> bool:
+        async with transaction(engine) as connection:
+            await connection.execute(update(job).where(job.c.lease_until.is_(None)).values(run_at=func.now()))
+        return await left(engine) == 0
+
+    await enqueue(engine, "work")
+    async with transaction(engine) as connection:
+        await connection.execute(update(job).values(attempts=jobs.MAX_ATTEMPTS - 1))
+    async with working(engine, {"work": handle}):
+        await until(is_done)
+    assert tries == [jobs.MAX_ATTEMPTS] * 3
 
 
 async def test_stopping_waits_for_what_was_begun_and_takes_nothing_new(engine: AsyncEngine) -> None:
