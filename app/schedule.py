@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, DateTime, Interval, Table, Text, select, update
+from sqlalchemy import Column, DateTime, Interval, Table, Text, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -71,11 +71,17 @@ async def plan(connection: AsyncConnection, tasks: Mapping[str, timedelta]) -> N
 async def enqueue_due(connection: AsyncConnection) -> Sequence[str]:
     """Queue what is due and say when it is due next; gives the names of what was queued.
 
-    What was missed while nobody worked is done once, not as often as it was missed.
+    What was missed while nobody worked is done once, not as often as it was missed. What is further ahead
+    than one interval was set by a clock that has been put back since, and is due, too.
     """
     due = (
         select(schedule.c.name)
-        .where(schedule.c.next_at <= database_now())
+        .where(
+            or_(
+                schedule.c.next_at <= database_now(),
+                schedule.c.next_at > database_now() + schedule.c.every,
+            )
+        )
         .order_by(schedule.c.name)
         .with_for_update(skip_locked=True)
         .cte("due")

@@ -68,6 +68,18 @@ async def test_what_was_missed_is_done_once(engine: AsyncEngine, clock: MovableC
     assert (await task(engine)).next_at == clock() + HOUR
 
 
+async def test_a_clock_that_is_put_back_does_not_stop_periodic_work(
+    engine: AsyncEngine, clock: MovableClock
+) -> None:
+    clock.advance(48 * HOUR)
+    await queued(engine)
+    await run(engine, count_to_three, await claim(engine), "w")
+    clock.advance(-48 * HOUR)
+    assert await queued(engine) == ["count"]
+    assert (await task(engine)).next_at == clock() + HOUR
+    assert await queued(engine) == []
+
+
 async def test_a_run_that_has_not_ended_is_not_joined_by_a_second(
     engine: AsyncEngine, clock: MovableClock
 ) -> None:
