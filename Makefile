@@ -5,9 +5,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DATA   ?= .hocba
+MINUTES ?= 15
+KILLS  ?= 200
 RESOLVE := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup run demo test lint bench docs mutate format lock clean
+.PHONY: help setup run demo test lint bench soak docs mutate format lock clean
 
 help:  ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +40,9 @@ lint: $(READY)  ## ruff, mypy --strict, import contracts
 
 bench: $(READY)  ## measure; see docs/performance.md
 	$(BIN)/python -m bench
+
+soak: $(READY)  ## kill and hinder the service for a quarter of an hour; see docs/durability.md
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) --kills $(KILLS)
 
 docs: $(READY)  ## write the generated pages and the conformance kit anew
 	$(BIN)/python docs/generate.py

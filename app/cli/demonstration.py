@@ -118,7 +118,7 @@ async def _run(settings: Settings, owner_url: str, *, serve: bool, pupils: int, 
             playing = play(
                 settings.address,
                 settings.data_dir,
-                await _first_administrator(url, clock()),
+                await first_administrator(url, clock()),
                 clock=clock,
                 school_year=school_year,
                 pupils=pupils,
@@ -177,7 +177,7 @@ async def _as_owner(owner_url: str, statement: Executable) -> None:
         await engine.dispose()
 
 
-async def _first_administrator(url: str, now: datetime) -> Login:
+async def first_administrator(url: str, now: datetime) -> Login:
     """Make the ministry and the first account; everything else is then done over HTTP."""
     login = Login(name=ADMINISTRATOR, secret=secrets.token_urlsafe(12))
     actor = System(id="demo")

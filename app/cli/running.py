@@ -154,13 +154,13 @@ def _uvicorn(settings: Settings, service: ServiceState) -> uvicorn.Config:
     )
 
 
-async def serve(settings: Settings, owner_url: str, part: Part) -> None:
-    """Run until SIGINT or SIGTERM."""
+async def serve(settings: Settings, owner_url: str, part: Part, *, clock: Clock = system_clock) -> None:
+    """Run until SIGINT or SIGTERM; another clock than the system's is for sandboxes (``open_service``)."""
     await prepare_schema(settings, owner_url)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for word in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(word, stop.set)
-    async with running_service(settings, service_url(settings, owner_url), part):
+    async with running_service(settings, service_url(settings, owner_url), part, clock=clock):
         notice(f"hocba ({part}) — {settings.address if part is not Part.WORKER else 'worker'}")
         await stop.wait()

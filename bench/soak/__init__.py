@@ -1,0 +1,1 @@
+"""The fault test: the real service under load, killed and hindered at random, held to its own word."""

@@ -1,0 +1,64 @@
+"""The clients' own book: what they sent, what they were told, and whatever must never be."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.soak.cargo import Cargo
+
+
+@dataclass(kw_only=True)
+class Entry:
+    """One package in a client's book."""
+
+    cargo: Cargo
+    sends: int = 0
+    acknowledgements: set[str] = field(default_factory=set)
+    acknowledged_at: float | None = None
+    reply: dict[str, Any] | None = None
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """All entries, and what happened on the way.
+
+    Attributes:
+        wrongs: what must never happen, in words; empty at the end of a good run.
+        waits: seconds from an acknowledgement to when its sender saw the answer.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
+    wrongs: list[str] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    _taken: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _latest_request: float = 0.0
+
+    def open(self, cargo: Cargo) -> Entry:
+        """Begin an entry, before anything is sent."""
+        entry = self.entries[cargo.package.package_id] = Entry(cargo=cargo)
+        return entry
+
+    async def acknowledged(self, entry: Entry, body: dict[str, Any], *, asked_at: float) -> None:
+        """Note an acknowledgement, asked for at a moment (monotonic)."""
+        if body["sha256"] != entry.cargo.package.digest:
+            self.wrongs.append(f"{body['package_id']}: acknowledged with another digest")
+        entry.acknowledgements.add(body["acknowledgement"])
+        entry.acknowledged_at = entry.acknowledged_at or time.monotonic()
+        async with self._taken:
+            self._latest_request = max(self._latest_request, asked_at)
+            self._taken.notify_all()
+
+    def answered(self, entry: Entry, reply: dict[str, Any]) -> None:
+        """Note the answer to a package."""
+        entry.reply = reply
+        assert entry.acknowledged_at is not None
+        self.waits.append(time.monotonic() - entry.acknowledged_at)
+
+    async def until_taken(self, since: float) -> float:
+        """Wait until a package that was sent after a moment is acknowledged; gives the seconds it took."""
+        async with self._taken:
+            await self._taken.wait_for(lambda: self._latest_request > since)
+        return time.monotonic() - since
