@@ -79,6 +79,7 @@ class AuditTag(StrEnum):
     ENROLMENT_RECEIVED = "enrolment:received"
     ENROLMENT_READ = "enrolment:read"
     REPORT_READ = "report:read"
+    ARCHIVE_READ = "archive:read"
     KEY_ROTATED = "key:rotated"
     AUDIT_READ = "audit:read"
 

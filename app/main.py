@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from app import schedule
 from app.api import (
     accounts,
+    archives,
     audit_log,
     calendar,
     certificates,
@@ -81,6 +82,7 @@ ROUTERS: Final = (
     enrolments.router,
     reports.router,
     reconciliation.router,
+    archives.router,
     snapshots.router,
     recalls.router,
     explanations.router,

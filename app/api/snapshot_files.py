@@ -5,9 +5,10 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from app.api.deps import ServiceState
+from app.api.zip_sink import ZipSink
 from app.deadlines.calendar import in_legal_zone
 from app.snapshots.manifest import COUNTED, Line, SchoolCount
 from app.snapshots.reading import SnapshotView, manifest_pages
@@ -41,7 +42,7 @@ async def archive_stream(
     keys: Sequence[Mapping[str, object]],
 ) -> AsyncIterator[bytes]:
     """Give a ZIP of the manifest, the counts by school (CSV) and the service's public keys (JWKS)."""
-    sink = _Sink()
+    sink = ZipSink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(_member("manifest.ndjson", found), "w", force_zip64=True) as member:
             async for part in manifest_stream(service, found):
@@ -67,25 +68,3 @@ def _table(counts: Sequence[SchoolCount]) -> bytes:
     table.writerow(_LABELS[name] for name in COUNTED)
     table.writerows([getattr(count, name) for name in COUNTED] for count in counts)
     return text.getvalue().encode("utf-8-sig")
-
-
-class _Sink(io.RawIOBase):
-    """What the archive is written to: keeps what was not sent yet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._waiting = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, octets: Any) -> int:
-        part = bytes(octets)
-        self._waiting += part
-        return len(part)
-
-    def drain(self) -> bytes:
-        """Give what was written since the last time."""
-        part = bytes(self._waiting)
-        self._waiting.clear()
-        return part

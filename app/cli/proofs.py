@@ -1,13 +1,14 @@
-"""What anybody can verify offline of a sealed snapshot: its manifest, and proofs drawn from it."""
+"""What anybody can verify offline: a sealed snapshot, a proof drawn from it, a school's archive."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from app.cli.sender import load_jwks
 from app.cli.terminal import ExitCode, Json, failures_told, say, show_json
+from app.client.archives import check_archive
 from app.client.errors import ProofError
 from app.client.snapshots import Statement, check_manifest, check_proof, open_manifest
 
@@ -34,12 +35,16 @@ def verify_snapshot(
         try:
             stated = _check(manifest, proof, keys)
         except ProofError as error:
-            if as_json:
-                show_json({"is_valid": False, "error": error.vi, "error_en": error.en})
-            else:
-                say(f"✗ {error.vi}", error.en, style="bold red")
-            raise typer.Exit(ExitCode.NOT_ACCEPTED) from error
+            _refuse(error, as_json=as_json)
         _tell(stated, as_json=as_json)
+
+
+def _refuse(error: ProofError, *, as_json: bool) -> NoReturn:
+    if as_json:
+        show_json({"is_valid": False, "error": error.vi, "error_en": error.en})
+    else:
+        say(f"✗ {error.vi}", error.en, style="bold red")
+    raise typer.Exit(ExitCode.NOT_ACCEPTED) from error
 
 
 def _check(manifest: Path | None, proof: Path | None, keys: dict[str, Any]) -> Statement:
@@ -75,3 +80,34 @@ def _tell(stated: Statement, *, as_json: bool) -> None:
     say("✓ Bản chốt hợp lệ", "The snapshot is valid", style="bold green")
     for name, value in stated.claims.items():
         say(f"  {name}: {value}")
+
+
+@commands.command("verify-archive")
+def verify_archive(
+    archive: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Tệp ZIP đã bàn giao / the archive")
+    ],
+    *,
+    jwks: Jwks,
+    as_json: Json = False,
+) -> None:
+    """Kiểm tra ngoại tuyến dữ liệu bàn giao của trường. / Verify a school's archive offline."""
+    with failures_told(as_json=as_json):
+        keys = load_jwks(jwks)
+        try:
+            stated = check_archive(archive, keys)
+        except ProofError as error:
+            _refuse(error, as_json=as_json)
+        if as_json:
+            show_json(
+                {
+                    "is_valid": True,
+                    "key_id": stated.key_id,
+                    "claims": stated.claims,
+                    "receipts": stated.receipts,
+                }
+            )
+            return
+        say("✓ Dữ liệu bàn giao nguyên vẹn", "The archive is whole", style="bold green")
+        for name, value in {**stated.claims, "receipts": stated.receipts}.items():
+            say(f"  {name}: {value}")
