@@ -1,5 +1,7 @@
 """``python -m bench``: measure the engine against the others, interleaved in one run, and print ratios.
 
+``python -m bench storage`` counts what transcripts take where they are kept.
+
 Processor time, not the clock: other work on the machine disturbs it less. What counts is the ratio inside one
 run; the microseconds of two runs are not comparable.
 """
@@ -20,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import reference
+from bench import reference, storage
 from bench.contenders import Contender, competent, naive, ours
 from bench.documents import SHAPES, Load, build_loads
 
@@ -97,25 +99,34 @@ def machine() -> dict[str, str]:
 def main() -> None:
     """Measure and print; ``--output`` also writes JSON."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["engine", "storage"], default="engine")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--transcripts", type=int, default=40, help="in one package")
     parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
     parser.add_argument("--output", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
     console = Console()
+    if asked.what == "storage":
+        rows = storage.measure(asked.transcripts)
+        console.print(storage.table(rows))
+    else:
+        rows = _engine(asked, console)
+        console.print(_table(rows))
+    figures = {"machine": machine(), "what": asked.what, "rounds": asked.rounds, "rows": rows}
+    if asked.output:
+        asked.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def _engine(asked: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
     loads = build_loads(asked.transcripts, frozenset(asked.shape) if asked.shape else None)
     with TemporaryDirectory(prefix="hocba-bench-") as folder:
         program = reference.build(Path(folder))
         if program is None:
             console.print("no C compiler with libxml2 and OpenSSL headers: the reference is left out")
-        rows = [
+        return [
             summary(load, measure(load, asked.rounds, program, Path(folder)))
             for load in track(loads, "measuring", console=console)
         ]
-    console.print(_table(rows))
-    figures = {"machine": machine(), "rounds": asked.rounds, "rows": rows}
-    if asked.output:
-        asked.output.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:

@@ -14,7 +14,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Final
 
-import zstandard
 from lxml import etree
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
@@ -23,9 +22,9 @@ from app.formats.schema import compile_schema, explaining_schema
 from app.ingest.envelope import OuterFields
 from app.ingest.examination import examine
 from app.ingest.judgement import weigh
-from app.ingest.package import ItemState
 from app.ingest.receipts import ReceiptKind, answer
 from app.keys import KeyRing, open_key_ring
+from app.records.packing import pack
 from app.verify.policy import ACCEPTANCE
 from bench.documents import LIMITS, SIGNED_AT, Load
 
@@ -63,12 +62,9 @@ def ours(load: Load) -> int:
     )
     examination = examine(load.package.gzipped, outer, HocBaProfile(), LIMITS, ACCEPTANCE)
     outcomes = weigh(examination.items, origin, entries=load.entries, bars=load.bars)
-    compressor = zstandard.ZstdCompressor(level=3)
-    good = 0
+    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
+    pack(entries, {})
     for outcome in outcomes:
-        if outcome.state is ItemState.ACCEPTED and outcome.entry is not None:
-            compressor.compress(outcome.entry.xml)
-            good += 1
         answer(
             keys,
             kind=ReceiptKind.ACCEPTANCE,
@@ -83,7 +79,7 @@ def ours(load: Load) -> int:
             is_late=outcome.is_late,
             codes=outcome.codes,
         )
-    return good
+    return len(entries)
 
 
 def _by_libraries(load: Load, is_valid: Callable[[etree._Element], bool]) -> int:

@@ -1,6 +1,7 @@
 """What is measured: packages of realistic transcripts in three shapes, and what judging them needs."""
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -8,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 from lxml import etree
 
 from app.client.packaging import NAMESPACE, Package, pack
@@ -35,14 +37,24 @@ LIMITS: Final = Limits()
 _SUBJECT: Final = f"{{{NAMESPACE}}}MonHoc"
 _CODE: Final = f"{{{NAMESPACE}}}Ma"
 _COMMENT: Final = f"{{{NAMESPACE}}}NhanXet"
+_MARK: Final = f"{{{NAMESPACE}}}CaNam"
+_SECONDARY: Final = f"{{{NAMESPACE}}}TrungHoc"
+_TEACHER_NUMBER: Final = f"{{{NAMESPACE}}}GiaoVien/{{{NAMESPACE}}}SoDinhDanh"
+OPTIONAL_SUBJECTS: Final = ("14", "31")  # tiếng dân tộc thiểu số, ngoại ngữ 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """One kind of document: who signs it."""
+    """One kind of document.
+
+    Attributes:
+        sign: signs an unsigned transcript, in place; it is handed what the authority sends along.
+        remarks: how many sentences each comment has besides its own.
+    """
 
     name: str
-    sign: Callable[[Composed], etree._Element]
+    sign: Callable[[Composed, etree._Element, Sequence[Certificate]], None]
+    remarks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,34 +73,65 @@ class Load:
     authorities_pem: bytes
 
 
-def _sealed(composed: Composed) -> etree._Element:
-    return _signed(composed, Role.SCHOOL)
+def _sealed(composed: Composed, transcript: etree._Element, _: Sequence[Certificate]) -> None:
+    _sign_whole(composed, transcript, Role.SCHOOL)
 
 
-def _three(composed: Composed) -> etree._Element:
-    return _signed(composed, Role.CLASS_TEACHER, Role.HEAD, Role.SCHOOL)
+def _three(composed: Composed, transcript: etree._Element, _: Sequence[Certificate]) -> None:
+    _sign_whole(composed, transcript, Role.CLASS_TEACHER, Role.HEAD, Role.SCHOOL)
 
 
-def _as_the_law_wants(composed: Composed) -> etree._Element:
-    """Sign each subject for itself, by its teacher; then class teacher, head and seal sign the whole."""
-    transcript = _copy(composed)
-    for subject in list(transcript.iter(_SUBJECT)):
-        teacher = composed.school.teacher_of(subject.findtext(_CODE, ""), composed.school_class)
-        _sign(transcript, Role.SUBJECT_TEACHER, teacher.credential, [subject.get("Id", "")])
-    for role in (Role.CLASS_TEACHER, Role.HEAD, Role.SCHOOL):
-        _sign(transcript, role, _credential(composed, role))
-    return transcript
+def _as_the_law_wants(composed: Composed, transcript: etree._Element, chain: Sequence[Certificate]) -> None:
+    """Sign each subject for itself, by its teacher; then class teacher, head and seal sign the whole.
+
+    Two subjects that a school may offer besides make fourteen. Signers send their authority's certificate
+    along with their own, as most tokens do.
+    """
+    results = next(transcript.iter(_SECONDARY))
+    for code in OPTIONAL_SUBJECTS:
+        _add_subject(results, code)
+    school = composed.school
+    for subject in results.iterchildren(_SUBJECT):
+        number = subject.findtext(_TEACHER_NUMBER)
+        teacher = next(staff for staff in school.teachers if staff.person.identity_number == number)
+        _sign(transcript, Role.SUBJECT_TEACHER, teacher.credential, [subject.get("Id", "")], chain)
+    _sign_whole(composed, transcript, Role.CLASS_TEACHER, Role.HEAD, Role.SCHOOL, chain=chain)
 
 
-def _signed(composed: Composed, *roles: Role) -> etree._Element:
-    transcript = _copy(composed)
+def _add_subject(results: etree._Element, code: str) -> None:
+    """Add a subject with the marks and the teacher of the one that has the lowest mark: no result changes."""
+    subjects = [item for item in results.iterchildren(_SUBJECT) if _mark(item) is not None]
+    added = deepcopy(min(subjects, key=lambda item: _mark(item) or 0))
+    added.set("Id", f"{added.get('Id', '').rpartition('-')[0]}-{code}")
+    for element in added.iterchildren(_CODE):
+        element.text = code
+    subjects[-1].addnext(added)
+
+
+def _mark(subject: etree._Element) -> float | None:
+    written = subject.findtext(_MARK, "")
+    return float(written) if written[:1].isdigit() else None
+
+
+def _sign_whole(
+    composed: Composed, transcript: etree._Element, *roles: Role, chain: Sequence[Certificate] = ()
+) -> None:
+    school = composed.school
+    credentials = {
+        Role.CLASS_TEACHER: composed.school_class.teacher.credential,
+        Role.HEAD: school.head.credential,
+        Role.SCHOOL: school.seal,
+    }
     for role in roles:
-        _sign(transcript, role, _credential(composed, role))
-    return transcript
+        _sign(transcript, role, credentials[role], None, chain)
 
 
 def _sign(
-    transcript: etree._Element, role: Role, held: Credential, parts: Sequence[str] | None = None
+    transcript: etree._Element,
+    role: Role,
+    held: Credential,
+    parts: Sequence[str] | None,
+    chain: Sequence[Certificate],
 ) -> None:
     sign_transcript(
         transcript,
@@ -97,25 +140,17 @@ def _sign(
         certificate=held.certificate,
         signed_at=SIGNED_AT,
         covers="content" if parts is None else parts,
+        chain=chain,
     )
 
 
-def _credential(composed: Composed, role: Role) -> Credential:
-    school = composed.school
-    return {
-        Role.CLASS_TEACHER: composed.school_class.teacher.credential,
-        Role.HEAD: school.head.credential,
-        Role.SCHOOL: school.seal,
-    }[role]
-
-
-def _copy(composed: Composed) -> etree._Element:
+def _written(composed: Composed, remarks: int) -> etree._Element:
     """Copy an unsigned transcript with comments as long as a conscientious teacher's."""
     transcript = etree.fromstring(etree.tostring(composed.element))
-    remarks = [text for subject in secondary_subjects(LOWER_SECONDARY) for text in _remarks(subject.comments)]
+    texts = [text for subject in secondary_subjects(LOWER_SECONDARY) for text in _remarks(subject.comments)]
     random = Random(composed.record_id.int)  # noqa: S311 - S311: invented comments need a seed, not secrecy
     for comment in transcript.iter(_COMMENT):
-        comment.text = " ".join((comment.text or "", *random.sample(remarks, k=4)))
+        comment.text = " ".join((comment.text or "", *random.sample(texts, k=remarks)))
     return transcript
 
 
@@ -124,9 +159,9 @@ def _remarks(comments: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 SHAPES: Final = (
-    Shape(name="seal alone", sign=_sealed),
-    Shape(name="three XAdES", sign=_three),
-    Shape(name="as the law wants it", sign=_as_the_law_wants),
+    Shape(name="seal alone", sign=_sealed, remarks=10),
+    Shape(name="three XAdES", sign=_three, remarks=12),
+    Shape(name="as the law wants it", sign=_as_the_law_wants, remarks=12),
 )
 
 
@@ -135,16 +170,33 @@ def build_loads(transcripts: int, wanted: frozenset[str] | None = None) -> list[
     province = build_province(at=SIGNED_AT, school_year="2025-2026", pupils_per_school=transcripts)
     school = next(s for s in province.schools if s.level == LOWER_SECONDARY and s.is_public)
     composed = compose_school(province, school, signed_at=SIGNED_AT)
+    chain = _chain_of(province, school)
     return [
-        _load(province, school, shape, [shape.sign(item) for item in composed])
+        _load(province, school, shape, [_signed(item, shape, chain) for item in composed])
         for shape in SHAPES
         if wanted is None or shape.name in wanted
     ]
 
 
+def _chain_of(province: Province, school: School) -> list[Certificate]:
+    """Give the certificates between a school's signers and the anchor."""
+    wanted = school.seal.certificate.issuer
+    return [
+        authority.issuing.certificate
+        for authority in province.authorities
+        if authority.issuing.certificate.subject == wanted
+    ]
+
+
+def _signed(composed: Composed, shape: Shape, chain: Sequence[Certificate]) -> etree._Element:
+    transcript = _written(composed, shape.remarks)
+    shape.sign(composed, transcript, chain)
+    return transcript
+
+
 def _load(province: Province, school: School, shape: Shape, signed: list[etree._Element]) -> Load:
     package = pack(package_of(province, school, signed, created_at=RECEIVED_AT))
-    sizes = [len(etree.tostring(transcript)) for transcript in signed]
+    sizes = [len(etree.tostring(transcript, encoding="utf-8")) for transcript in signed]
     return Load(
         shape=shape.name,
         package=package,

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bench import storage
+
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize(("shape", "signatures"), [("seal alone", 1), ("as the law wants it", 15)])
+@pytest.mark.parametrize(("shape", "signatures"), [("seal alone", 1), ("as the law wants it", 17)])
 def test_one_round_is_measured_and_written(tmp_path: Path, shape: str, signatures: int) -> None:
     output = tmp_path / "figures.json"
     command = ["--rounds", "1", "--transcripts", "2", "--shape", shape, "--output", str(output)]
@@ -23,3 +25,9 @@ def test_one_round_is_measured_and_written(tmp_path: Path, shape: str, signature
     assert (row["shape"], row["transcripts"], row["signatures"]) == (shape, 2, signatures)
     assert {"ours", "competent", "naive"} <= row["microseconds"].keys()
     assert figures["machine"]["lxml"]
+
+
+def test_storage_is_counted_and_everything_reads_back() -> None:
+    for row in storage.measure(8):
+        assert row["plain"] > row["gzip"] > row["forty together"]
+        assert row["forty together"] == row["all together"] == row["forty, one by one"] < row["the only one"]

@@ -4,7 +4,7 @@ Everything that an answer consists of (records, events, receipts, findings, the 
 one transaction; a worker that dies before it leaves nothing, and the package is judged again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -37,7 +37,9 @@ from app.keys import KeyRing
 from app.offload import Offload
 from app.organisations.tables import organisation
 from app.policies.book import policies_at
-from app.records import append, find_clashes, hold_places
+from app.records import append, bases_for, find_clashes, hold_places
+from app.records.entry import Entry
+from app.records.packing import Base, PackedXml, pack
 from app.verify.certificates.anchors import trust_list
 from app.verify.certificates.registry import entries_for, hold_still
 from app.verify.policy import AcceptancePolicy
@@ -88,12 +90,18 @@ class _Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """The outcomes, and what they rest on: registered certificates, revocation data."""
+    """The outcomes, what they rest on (certificates, revocation data), and what records may lean on."""
 
     fingerprints: frozenset[str]
     entries: Entries
     shelf_version: tuple[int, int]
+    bases: Mapping[str, Base]
     outcomes: Sequence[Outcome]
+
+    @property
+    def appended(self) -> Sequence[Entry]:
+        """What is appended to the ledger."""
+        return [outcome.entry for outcome in self.outcomes if outcome.entry is not None]
 
 
 async def judge_package(bench: Bench, job: Job, worker: str) -> None:
@@ -112,9 +120,10 @@ async def judge_package(bench: Bench, job: Job, worker: str) -> None:
     positions = received.held if received.is_answered else None
     for attempt in range(1, MAX_TRIES + 1):
         judged = await _judge(bench, received.origin, examination, positions)
+        packed = await bench.offload.run(pack, judged.appended, judged.bases)  # before any lock is taken
         try:
             async with transaction(bench.engine) as connection:
-                await _commit(bench, connection, received, examination, judged)
+                await _commit(bench, connection, received, examination, judged, packed=packed)
                 await jobs.finish(connection, job, worker=worker)
         except _TakenMeanwhileError:
             if attempt == MAX_TRIES:
@@ -306,10 +315,12 @@ async def _judge(
         rule = replacement_rule(bars.policies, bars.calendar, bars.extensions)
         entered = [o.entry for o in outcomes if o.entry is not None]
         clashes = await find_clashes(connection, entered, rule=rule)
+        bases = await bases_for(connection, entered)
     return _Judged(
         fingerprints=examination.fingerprints,
         entries=entries,
         shelf_version=bars.revocations.version,
+        bases=bases,
         outcomes=settle_clashes(outcomes, clashes, origin),
     )
 
@@ -320,6 +331,8 @@ async def _commit(
     received: _Received,
     examination: Examination,
     judged: _Judged,
+    *,
+    packed: Mapping[UUID, PackedXml],
 ) -> None:
     """Write everything that the answer consists of; what the judgement rested on must still hold."""
     origin, now = received.origin, bench.clock()
@@ -330,11 +343,11 @@ async def _commit(
         await hold_shelf(connection)
         if await shelf_version(connection) != judged.shelf_version:
             raise _TakenMeanwhileError
-    entries = [outcome.entry for outcome in judged.outcomes if outcome.entry is not None]
+    entries = judged.appended
     if entries:
         if not await hold_places(connection, entries):
             raise _TakenMeanwhileError
-        await append(connection, entries, now=now)
+        await append(connection, entries, now=now, packed=packed)
     await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, keys=bench.keys, now=now)
     if received.is_answered:
         return

@@ -1,7 +1,7 @@
 """The ledger of records (học bạ số): appended once, read for ever, status read off its events."""
 
 from app.records.entry import Clash, Entry, ManagedRecord, ReplacementRule, SignatureView
-from app.records.ledger import append, find_clashes, hold_places
+from app.records.ledger import append, bases_for, find_clashes, hold_places
 from app.records.reading import (
     EventView,
     RecordView,
@@ -30,6 +30,7 @@ __all__ = [
     "SignedCount",
     "SignedRecord",
     "append",
+    "bases_for",
     "count_signed_with",
     "events_of",
     "find_clashes",

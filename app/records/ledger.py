@@ -4,11 +4,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
-import zstandard
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,10 +23,9 @@ from app.records.entry import (
     about_to_stand,
     may_follow_recall,
 )
+from app.records.packing import MAX_BASE_PACKED_BYTES, XML_ENCODING, Base, PackedXml, pack_alone
 from app.records.status import RecordEventKind
 from app.records.tables import active_record, record, record_claim, record_event, record_signature
-
-XML_ENCODING: Final = "zstd"
 
 
 async def find_clashes(
@@ -156,10 +154,40 @@ async def _replace(connection: AsyncConnection, entry: Entry, replaces: UUID) ->
     return result.rowcount == 1
 
 
-async def append(connection: AsyncConnection, entries: Sequence[Entry], *, now: datetime) -> None:
-    """Append entries whose places are held: the record, its signatures, what has happened to it."""
-    compressor = zstandard.ZstdCompressor(level=3)
-    await connection.execute(insert(record), [_record_row(entry, compressor) for entry in entries])
+async def bases_for(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[str, Base]:
+    """Give, by class, the newest record that is kept alone and short enough to lean on."""
+    if not entries:
+        return {}
+    rows = await connection.execute(
+        select(record.c.class_name, record.c.record_id, record.c.xml)
+        .ext(distinct_on(record.c.class_name))
+        .where(
+            record.c.school_id == entries[0].school_id,
+            record.c.school_year == entries[0].school_year,
+            record.c.class_name.in_({entry.facts.class_name for entry in entries}),
+            record.c.leans_on.is_(None),
+            func.octet_length(record.c.xml) <= MAX_BASE_PACKED_BYTES,
+        )
+        .order_by(record.c.class_name, record.c.received_at.desc(), record.c.record_id)
+    )
+    return {row.class_name: Base(record_id=row.record_id, packed=row.xml) for row in rows}
+
+
+async def append(
+    connection: AsyncConnection,
+    entries: Sequence[Entry],
+    *,
+    now: datetime,
+    packed: Mapping[UUID, PackedXml] | None = None,
+) -> None:
+    """Append entries whose places are held: the record, its signatures, what has happened to it.
+
+    ``packed`` holds the transcripts as they are kept, by look-up code; without it each is kept alone.
+    """
+    kept = packed or {entry.facts.record_id: pack_alone(entry.xml) for entry in entries}
+    await connection.execute(
+        insert(record), [_record_row(entry, kept[entry.facts.record_id]) for entry in entries]
+    )
     signatures = [
         {
             "school_id": entry.school_id,
@@ -220,7 +248,7 @@ def _event(
     }
 
 
-def _record_row(entry: Entry, compressor: zstandard.ZstdCompressor) -> Mapping[str, object]:
+def _record_row(entry: Entry, packed: PackedXml) -> Mapping[str, object]:
     facts = entry.facts
     return {
         "school_id": entry.school_id,
@@ -228,8 +256,9 @@ def _record_row(entry: Entry, compressor: zstandard.ZstdCompressor) -> Mapping[s
         "record_id": facts.record_id,
         "package_id": entry.package_id,
         "position": entry.position,
-        "xml": compressor.compress(entry.xml),
+        "xml": packed.xml,
         "xml_encoding": XML_ENCODING,
+        "leans_on": packed.leans_on,
         "xml_sha256": hashlib.sha256(entry.xml).digest(),
         "content_sha256": entry.content_sha256,
         "format_version": entry.format_version,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-import zstandard
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.organisations.tables import organisation
 from app.records.entry import SignatureView
+from app.records.packing import unpack
 from app.records.status import RecordEventKind
 from app.records.tables import custody, record, record_claim, record_event, record_signature
 
@@ -229,17 +229,31 @@ def _is_of_record() -> ColumnElement[bool]:
 
 
 async def read_xml(connection: AsyncConnection, view: RecordView) -> bytes:
-    """Give the bytes that were verified, unchanged."""
+    """Give the bytes that were verified, unchanged.
+
+    Raises:
+        DamagedRecordError: what is kept does not give them.
+    """
+    base = record.alias("base")
     row = (
         await connection.execute(
-            select(record.c.xml).where(
+            select(record.c.xml, base.c.xml.label("base"))
+            .outerjoin(
+                base,
+                and_(
+                    base.c.school_id == record.c.school_id,
+                    base.c.school_year == record.c.school_year,
+                    base.c.record_id == record.c.leans_on,
+                ),
+            )
+            .where(
                 record.c.school_id == view.school_id,
                 record.c.school_year == view.school_year,
                 record.c.record_id == view.record_id,
             )
         )
     ).one()
-    return zstandard.ZstdDecompressor().decompress(row.xml)
+    return unpack(view.record_id, row.xml, xml_sha256=view.xml_sha256, base=row.base)
 
 
 async def events_of(connection: AsyncConnection, view: RecordView) -> Sequence[EventView]:

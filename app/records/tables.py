@@ -70,11 +70,19 @@ record = Table(
     Column("received_at", DateTime(timezone=True), nullable=False),
     Column("is_late", Boolean, nullable=False),
     Column("calendar_version", Text, nullable=False),
+    Column("leans_on", Uuid),  # the record, kept alone, that its XML is compressed with
     CheckConstraint("octet_length(content_sha256) = 32", name="content_sha256"),
     CheckConstraint("octet_length(xml_sha256) = 32", name="xml_sha256"),
     Index("ix_record_student_code", "student_code"),
     Index("ix_record_pupil_key", "pupil_key"),
     Index("ix_record_record_id", "record_id"),
+    Index(
+        "ix_record_alone",
+        "school_id",
+        "class_name",
+        "received_at",
+        postgresql_where=text("leans_on IS NULL"),
+    ),
     # What the compliance reports read, without touching the rows.
     Index(
         "ix_record_compliance",

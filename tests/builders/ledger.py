@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from random import Random
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -98,6 +99,17 @@ def entry(
         calendar_version="test-1",
         received_at=received_at,
     )
+
+
+def of_class(made: Entry, class_name: str, *, signers: int = 1, length: int = 2000) -> Entry:
+    """The same in a class: a little of its own, and what the class's signers put under all of them."""
+
+    def hard_to_press(seed: int | str, octets: int) -> str:
+        return Random(seed).randbytes(octets).hex()
+
+    own, shared = hard_to_press(made.facts.record_id.int, 100), hard_to_press(f"signers {signers}", length)
+    xml = f"<HocBa>{own}{shared}</HocBa>".encode()
+    return replace(made, xml=xml, facts=replace(made.facts, class_name=class_name))
 
 
 async def put(

@@ -226,13 +226,16 @@ async def test_a_trial_stores_nothing(enrolled: World) -> None:
 async def test_stored_xml_is_what_was_signed_and_its_digest_is_told(enrolled: World) -> None:
     school = enrolled.school(LEVEL)
     result = await enrolled.send(school, enrolled.package(school))
-    record_id = result["items"][0]["record_id"]
-    xml = await enrolled.http.get(f"/api/v1/records/{record_id}/xml", headers=enrolled.as_(school.code))
-    head = await enrolled.http.get(f"/api/v1/records/{record_id}", headers=enrolled.as_(school.code))
-    assert hashlib.sha256(xml.content).hexdigest() == head.json()["xml_sha256"]
-    content = etree.fromstring(xml.content)[0]
-    canonical = etree.tostring(content, method="c14n", exclusive=True)
-    assert hashlib.sha256(canonical).hexdigest() == head.json()["content_sha256"]
+    assert len(result["items"]) > 1
+    for item in result["items"]:
+        record_id = item["record_id"]
+        xml = await enrolled.http.get(f"/api/v1/records/{record_id}/xml", headers=enrolled.as_(school.code))
+        head = await enrolled.http.get(f"/api/v1/records/{record_id}", headers=enrolled.as_(school.code))
+        assert hashlib.sha256(xml.content).hexdigest() == head.json()["xml_sha256"]
+        content = etree.fromstring(xml.content)[0]
+        assert content.findtext("{*}MaTraCuu") == record_id
+        canonical = etree.tostring(content, method="c14n", exclusive=True)
+        assert hashlib.sha256(canonical).hexdigest() == head.json()["content_sha256"]
 
 
 async def test_a_replacement_takes_the_place_of_the_old_record(enrolled: World) -> None:
