@@ -7,6 +7,7 @@ carries every reason with it: received, opened, conformant, and verified as far 
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 from uuid import UUID
 
 from app.findings import Finding
@@ -22,6 +23,9 @@ from app.verify.policy import AcceptancePolicy
 from app.verify.signature import check_signatures
 from app.verify.verdict import SignatureCheck
 
+# Of one package: whoever has corrected these has corrected the rest, or sends it once more to see.
+MOST_EXPLAINED: Final = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExaminedItem:
@@ -29,6 +33,7 @@ class ExaminedItem:
 
     Attributes:
         xml: the bytes that were examined, standing alone.
+        has_form: whether it was laid out as the format has it, so that its signatures could be looked at.
         facts: what the content says; None where it cannot be read.
         checks: each signature's own answer; none where the layout is unknown.
         content_sha256: of the signed content in exclusive canonical form.
@@ -38,6 +43,7 @@ class ExaminedItem:
     record_id: UUID | None
     xml: bytes
     format_version: str
+    has_form: bool
     facts: TranscriptFacts | None
     checks: tuple[SignatureCheck, ...]
     content_sha256: bytes | None
@@ -79,8 +85,24 @@ def examine(
     differences = check_envelope(outer, opened.envelope)
     if differences:
         return _refused(*differences, envelope=opened.envelope)
-    items = [_examine(piece, profile, opened.envelope, limits, acceptance) for piece in opened.pieces]
-    return Examination(findings=(), envelope=opened.envelope, items=tuple(_repeats_told(items)))
+    items = _examined(opened, profile, limits, acceptance)
+    return Examination(findings=(), envelope=opened.envelope, items=tuple(_repeats_told(list(items))))
+
+
+def _examined(
+    opened: OpenedPackage, profile: FormatProfile, limits: Limits, acceptance: AcceptancePolicy
+) -> Iterator[ExaminedItem]:
+    """Examine the transcripts in turn; once very many had no form, the rest are told more briefly.
+
+    Such a package repeats one mistake of its software, and explaining it each time would cost the package's
+    worth of judging many times over.
+    """
+    malformed = 0
+    for piece in opened.pieces:
+        is_explained = malformed < MOST_EXPLAINED
+        item = _examine(piece, profile, opened.envelope, limits, acceptance, is_explained=is_explained)
+        malformed += not item.has_form
+        yield item
 
 
 def _repeats_told(items: Sequence[ExaminedItem]) -> Iterator[ExaminedItem]:
@@ -101,8 +123,10 @@ def _examine(
     envelope: Envelope,
     limits: Limits,
     acceptance: AcceptancePolicy,
+    *,
+    is_explained: bool,
 ) -> ExaminedItem:
-    checked = check_item(piece, profile, envelope, limits)
+    checked = check_item(piece, profile, envelope, limits, is_explained=is_explained)
     if isinstance(checked, ConformantTranscript):
         record_id: UUID | None = checked.facts.record_id
         findings = checked.warnings
@@ -115,6 +139,7 @@ def _examine(
         record_id=record_id,
         xml=checked.xml,
         format_version=profile.version,
+        has_form=layout is not None,
         facts=checked.facts,
         content_sha256=None if layout is None else octets.digest(layout.content, EXCLUSIVE_FORM, "sha256"),
         checks=()

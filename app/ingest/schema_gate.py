@@ -9,7 +9,7 @@ from typing import Final, cast
 
 from lxml import etree
 
-from app.findings import Finding
+from app.findings import Finding, finding
 from app.formats.place import Place
 from app.formats.profile import FormatProfile
 from app.formats.schema import compile_schema
@@ -30,7 +30,7 @@ def violations(
     """Check a header or a transcript against the profile's schema; findings in document order.
 
     Refuses with the codes ``DD-060`` to ``DD-074`` and ``MA-001`` (see ``app.ingest.explanation``). What is
-    large, or not to be explained, is told more briefly from the gate's own log.
+    large, or not to be explained, is told more briefly from the gate's own log; the latter is said (DD-077).
     """
     schema = _schema_of_thread(profile)
     if schema.validate(element):
@@ -39,7 +39,8 @@ def violations(
     findings: tuple[Finding, ...] = ()
     if is_explained and sum(1 for _ in element.iter()) <= _EXPLAINED_ELEMENTS:
         findings = explain(element, profile, place, MOST_FINDINGS)
-    return findings or findings_of_log(element, entries, place, MOST_FINDINGS)
+    findings = findings or findings_of_log(element, entries, place, MOST_FINDINGS)
+    return findings if is_explained else (*findings, finding("DD-077", xpath=place.xpath, line=place.line))
 
 
 def _schema_of_thread(profile: FormatProfile) -> etree.XMLSchema:

@@ -263,6 +263,7 @@ def test_told_briefly_the_place_is_the_same_or_beside_it(case: str) -> None:
     assert isinstance(judged, NonconformantTranscript)
     at = judged.findings[0].xpath or ""
     assert ("/GoiHocBa/HocBa[3]" + fault["at"]).startswith(at.rpartition("/")[0])
+    assert judged.findings[-1].code == "DD-077"
 
 
 def test_of_thousands_of_faults_the_first_are_told_and_the_rest_counted() -> None:
@@ -297,7 +298,7 @@ def test_every_code_of_a_transcript_s_form_is_reached_here() -> None:
     reached = (
         {case["code"] for kind in ("refused", "warned") for case in CASES[kind].values()}
         | {LIMIT_CODES[name] for name in COSTLY}
-        | {"DD-030", "DD-073", "DD-076", "NV-001"}
+        | {"DD-030", "DD-073", "DD-076", "DD-077", "NV-001"}
     )
     assert reached | package_level == {
         code for code in CATALOGUE if code[:2] in ("DD", "MA", "NV") and int(code[3:]) < 100
