@@ -38,6 +38,7 @@ from app.records import (
     signatures_of,
     status_of,
 )
+from app.verify.revocation.answer import EvidenceKind, RevocationStatus
 
 router = APIRouter(prefix="/api/v1", tags=["records"])
 
@@ -73,6 +74,28 @@ class SignatureOut(BaseModel):
     def of(cls, signature: SignatureView) -> Self:
         """Write a signature out."""
         return cls(**{name: getattr(signature, name) for name in cls.model_fields})
+
+
+class EvidenceOut(BaseModel):
+    """What the revocation of one certificate was judged by; without a source nothing was known."""
+
+    certificate: str = Field(description="SHA-256 của chứng thư số / of the certificate")
+    status: RevocationStatus
+    source: EvidenceKind | None = None
+    sha256: str | None = Field(
+        default=None, description="của CRL hay câu trả lời OCSP / of the list or answer"
+    )
+    number: str | None = Field(default=None, description="số CRL, hệ 16 / the list's number, hexadecimal")
+    produced_at: datetime | None = Field(default=None, description="thisUpdate")
+    next_update: datetime | None = None
+
+
+class JudgedSignatureOut(SignatureOut):
+    """A signature with what was known of its certificates' revocation then, the signer's first."""
+
+    evidence: list[EvidenceOut] = Field(
+        description="Rỗng khi chính sách không kiểm tra thu hồi / empty where the policy asked for none"
+    )
 
 
 class RecordHead(BaseModel):
@@ -170,7 +193,7 @@ class RecordOut(RecordHead):
     events: list[EventOut]
     recalls: list[RecallLine]
     explanations: list[ExplanationOut]
-    signatures: list[SignatureOut]
+    signatures: list[JudgedSignatureOut]
 
 
 class PupilOut(BaseModel):
@@ -241,7 +264,7 @@ async def read(
             for given in await explanations_of_item(connection, view.package_id, view.position)
         ],
         recalls=[RecallLine.of(made) for made in await recalls_of_record(connection, view.record_id)],
-        signatures=[SignatureOut.of(signature) for signature in await signatures_of(connection, view)],
+        signatures=[JudgedSignatureOut.of(signature) for signature in await signatures_of(connection, view)],
     )
 
 

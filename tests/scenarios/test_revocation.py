@@ -13,7 +13,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import jobs
@@ -23,7 +22,6 @@ from app.demo.province import School
 from app.errors import DomainError
 from app.ingest.package import JUDGE_PACKAGE
 from app.ingest.process import judge_package
-from app.records.tables import record_signature
 from app.verify.policy import ACCEPTANCE
 from app.verify.revocation.fetching import FetchRules
 from app.verify.revocation.known import KnownRevocations
@@ -88,6 +86,16 @@ async def send_all(world: World, school: School) -> dict[str, Any]:
     return await world.send(school, world.package(school))
 
 
+async def evidence_shown(world: World, school: School, answer: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What the records of an answer say, signature by signature, that their revocation was judged by."""
+    shown = []
+    for item in answer["items"]:
+        record = await world.http.get(f"/api/v1/records/{item['record_id']}", headers=world.as_(school.code))
+        shown += [signature["evidence"] for signature in record.json()["signatures"]]
+    assert shown
+    return shown
+
+
 async def take_whole_paths(world: World, school: School) -> None:
     """Lists of every authority above a school's signers, none of which revokes anything."""
     for authority in {id(a): a for a in world.province.authorities}.values():
@@ -100,10 +108,9 @@ async def test_missing_data_does_not_refuse_and_is_not_told_unless_required(enro
     answer = await send_all(enrolled, school)
     assert answer["accepted"] == answer["total"]
     assert not codes(answer["items"][0]) & {"KS-060", "KS-061", "KS-062", "KS-063"}
-    async with transaction(enrolled.service.engine) as connection:
-        kept = (await connection.execute(select(record_signature.c.evidence))).scalars().all()
-    assert kept
-    assert all([one["status"] for one in evidence] == ["unknown", "unknown"] for evidence in kept)
+    for evidence in await evidence_shown(enrolled, school, answer):
+        assert [one["status"] for one in evidence] == ["unknown", "unknown"]
+        assert {one["source"] for one in evidence} == {None}
 
 
 async def test_required_data_is_waited_for_and_settles_by_itself(enrolled: World) -> None:
@@ -124,13 +131,12 @@ async def test_required_data_is_waited_for_and_settles_by_itself(enrolled: World
     await enrolled.work()
     settled = await enrolled.read(package.package_id, caller=school.code)
     assert settled["accepted"] == settled["total"]
-    async with transaction(enrolled.service.engine) as connection:
-        kept = (await connection.execute(select(record_signature.c.evidence))).scalars().all()
-    assert kept
-    for evidence in kept:
+    for evidence in await evidence_shown(enrolled, school, settled):
         assert [one["status"] for one in evidence] == ["good", "good"]
         assert {one["source"] for one in evidence} == {"crl"}
         assert all(one["number"] == "1" and len(one["sha256"]) == 64 for one in evidence)
+        assert all(one["produced_at"] < one["next_update"] for one in evidence)
+        assert len({one["certificate"] for one in evidence}) == 2
 
 
 async def test_a_held_transcript_is_refused_when_the_list_names_its_certificate(enrolled: World) -> None:
