@@ -18,12 +18,14 @@ class SignerPolicy:
     Attributes:
         version: named by every verdict.
         required: roles of which at least one signature must be there.
+        every_subject_teacher: whether each teacher whom a subject names is asked for, not only one of them.
         head_may_substitute: whether the head (thủ trưởng) may sign in the place of a teacher.
         seal_owner_classes: whose anchors a school's seal may lead to.
     """
 
     version: str
     required: tuple[SignerRole, ...]
+    every_subject_teacher: bool
     head_may_substitute: bool
     seal_owner_classes: frozenset[OwnerClass]
 
@@ -34,6 +36,7 @@ class SignerRow:
 
     required: tuple[SignerRole, ...]
     head_may_substitute: bool
+    every_subject_teacher: bool = False
     province: str | None = None
     level: str | None = None
     from_school_year: str | None = None
@@ -79,6 +82,7 @@ class SignerRules:
         return SignerPolicy(
             version=self.version,
             required=row.required,
+            every_subject_teacher=row.every_subject_teacher,
             head_may_substitute=row.head_may_substitute,
             seal_owner_classes=self.seal_owner_classes[school_is_public],
         )
@@ -97,8 +101,13 @@ def read_signer_rules(toml: str) -> SignerRules:
     )
     if not all(row.required for row in rows):
         raise ValueError("every row requires somebody")
-    last = SignerRow(required=rows[-1].required, head_may_substitute=rows[-1].head_may_substitute)
-    if rows[-1] != last:
+    last = rows[-1]
+    unconditional = SignerRow(
+        required=last.required,
+        head_may_substitute=last.head_may_substitute,
+        every_subject_teacher=last.every_subject_teacher,
+    )
+    if last != unconditional:
         raise ValueError("the last row must hold for everything")
     classes = data["seal_owner_classes"]
     return SignerRules(

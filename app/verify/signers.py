@@ -8,7 +8,7 @@
     3  a school's seal ends in an anchor of the class that such a school uses
     4  seal and head: the certificate is registered by this school, in this role, and was approved
     5  teachers: the certificate names the person whom the content names                (naming)
-    6  every role that the policy requires has signed
+    6  every role that the policy requires has signed, and every subject teacher where it asks for each
 Each present signature has to hold: one that fails, fails the transcript.
 """
 
@@ -37,6 +37,8 @@ Entries = Mapping[str, Sequence[CertificateEntry]]
 AWAITING_REVOCATION: Final = frozenset({"KS-061", "KS-062"})
 # Causes that a later decision may still take away: they hold a transcript, they do not refuse it.
 _AWAITING: Final = frozenset({"KS-044", *AWAITING_REVOCATION})
+
+_SHOWN: Final = 200  # characters of a list of subjects
 
 _REGISTERED_ROLES: Final = (SignerRole.SCHOOL, SignerRole.HEAD)
 
@@ -113,6 +115,7 @@ def judge(
     """
     findings: list[Finding] = []
     signers: list[SignerSummary] = []
+    sound: list[SignatureCheck] = []
     for check in checks:
         reasons = list(check.findings)
         consulted: tuple[Consulted, ...] = ()
@@ -129,10 +132,15 @@ def judge(
                 revocation=revocation,
             )
             reasons += judged
+        if check.indication is Indication.PASSED and not has_errors(reasons):
+            sound.append(check)
         signers.append(_summary(check, reasons, consulted))
         findings += [reason for reason in reasons if reason not in findings]
     present = {check.role for check in checks}
-    findings += [finding("KS-051", role=role) for role in policy.required if role not in present]
+    missing = [role for role in policy.required if role not in present]
+    findings += [finding("KS-051", role=role) for role in missing]
+    if policy.every_subject_teacher and SignerRole.SUBJECT_TEACHER not in missing:
+        findings += _unsigned_subjects(sound, people)
     return Verdict(
         indication=_indication(findings),
         findings=tuple(findings),
@@ -273,6 +281,23 @@ def _judge_parts(case: _Case, named: Sequence[NamedPerson]) -> list[Finding]:
         answering = [person for person in named if part in person.parts]
         reasons += [reason for reason in _compare(case, answering) if reason not in reasons]
     return reasons
+
+
+def _unsigned_subjects(sound: Sequence[SignatureCheck], people: Sequence[NamedPerson]) -> list[Finding]:
+    """Ask about the subjects of each teacher who has signed neither the content nor all of them."""
+    by_teachers = [check for check in sound if check.role is SignerRole.SUBJECT_TEACHER]
+    signed = frozenset(part for check in by_teachers for part in check.covered_parts)
+    unsigned: set[str] = set()
+    for person in people:
+        if person.role is not SignerRole.SUBJECT_TEACHER or (person.parts and person.parts <= signed):
+            continue
+        if not any(check.covers_content and _names(check.certificate, person) for check in by_teachers):
+            unsigned |= (person.parts - signed) or {"-"}
+    return [finding("KS-057", subjects=", ".join(sorted(unsigned))[:_SHOWN])] if unsigned else []
+
+
+def _names(certificate: x509.Certificate | None, person: NamedPerson) -> bool:
+    return certificate is not None and compare_subject(certificate, person) is Naming.SAME
 
 
 def _compare(case: _Case, named: Sequence[NamedPerson]) -> list[Finding]:

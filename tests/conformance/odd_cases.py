@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from tests.builders import transcripts
@@ -33,6 +34,16 @@ SUBJECT_TEACHER: Final = Signer(
     template=Template(
         references=(reference("#mon-15"), reference("#mon-26"), reference("#time-1")),
         method=f"{MORE}ecdsa-sha384",
+    ),
+)
+# All that name a teacher: see tests.conformance.signing.
+EVERY_SUBJECT: Final = replace(
+    SUBJECT_TEACHER,
+    template=replace(
+        SUBJECT_TEACHER.template,
+        references=tuple(
+            reference(f"#{part}") for part in ("mon-15", "mon-19", "mon-26", "mon-99", "time-1")
+        ),
     ),
 )
 
@@ -211,8 +222,15 @@ def _signers() -> Iterator[Case]:
     city = [("66THCS001", CITY_SCHOOL), ("<MaSo>66", "<MaSo>79")]
     yield accepted(
         "odd-city",
-        "TP.HCM, where four roles have to sign.",
+        "TP.HCM, where four roles have to sign, and each teacher every subject of theirs.",
+        signed(SEAL, HEAD, CLASS_TEACHER, EVERY_SUBJECT, before=city, school_code=CITY_SCHOOL),
+        outer={**OUTER, "school_code": CITY_SCHOOL},
+    )
+    yield accepted(
+        "odd-city-subject-unsigned",
+        "TP.HCM: all four roles signed, but the subject teacher left out subjects that name them.",
         signed(SEAL, HEAD, CLASS_TEACHER, SUBJECT_TEACHER, before=city, school_code=CITY_SCHOOL),
+        "KS-057",
         outer={**OUTER, "school_code": CITY_SCHOOL},
     )
     private = [("66THCS001", PRIVATE_SCHOOL)]

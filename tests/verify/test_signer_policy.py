@@ -24,6 +24,7 @@ def test_the_rules_in_force() -> None:
     assert not usual.head_may_substitute
     assert usual.version == "signers-1"
     assert set(city.required) == set(SignerRole)
+    assert (usual.every_subject_teacher, city.every_subject_teacher) == (False, True)
     assert usual.seal_owner_classes == {OwnerClass.PUBLIC_SECTOR}
 
 

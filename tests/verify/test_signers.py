@@ -225,7 +225,7 @@ def test_teachers_need_no_registration_but_a_path_and_their_name() -> None:
         sound(people.subject_teacher, SignerRole.SUBJECT_TEACHER, parts=frozenset({"mon-15", "mon-26"})),
     ]
 
-    assert codes(judged(checks, rules=policy(province="79"))) == []
+    assert codes(judged(checks, rules=policy(province="79"), people=PEOPLE[:3])) == []
 
 
 def test_a_self_made_teacher_is_refused() -> None:
@@ -312,6 +312,40 @@ def test_a_digitised_transcript_is_the_heads() -> None:
     assert codes(judged([SEAL], rules=policy(is_digitised=True))) == ["KS-051"]
 
 
+@pytest.mark.parametrize(
+    ("parts", "subjects"),
+    [
+        (set(), "mon-19"),
+        ({"mon-15", "mon-26"}, "mon-19"),
+        ({"mon-15"}, "mon-19, mon-26"),
+    ],
+)
+def test_there_each_subject_is_asked_about_whose_teacher_has_not_signed(
+    parts: set[str], subjects: str
+) -> None:
+    everybody = replace(policy(province="79"), required=(SignerRole.SCHOOL,))
+    teacher = sound(infrastructure().subject_teacher, SignerRole.SUBJECT_TEACHER, parts=frozenset(parts))
+
+    verdict = judged([SEAL, teacher], rules=everybody)
+
+    assert verdict.indication is Indication.PASSED
+    (found,) = verdict.findings
+    assert (found.code, found.severity, found.facts) == ("KS-057", Severity.QUERY, {"subjects": subjects})
+    assert codes(judged([SEAL, teacher])) == []
+
+
+def test_a_signature_that_does_not_count_and_a_subject_without_an_id_are_asked_about() -> None:
+    everybody = replace(policy(province="79"), required=(SignerRole.SCHOOL,))
+    others = sound(infrastructure().head, SignerRole.SUBJECT_TEACHER, parts=frozenset({"mon-15", "mon-26"}))
+    unnamed = replace(PEOPLE[3], parts=frozenset())
+
+    refused = judged([SEAL, others], rules=everybody, people=PEOPLE[:3])
+    without = judged([SEAL], rules=everybody, people=[unnamed])
+
+    assert [item.facts.get("subjects") for item in refused.findings] == [None, "mon-15, mon-26"]
+    assert [item.facts.get("subjects") for item in without.findings] == ["-"]
+
+
 def test_the_head_signs_for_a_teacher_who_left_where_the_policy_lets_them() -> None:
     head = infrastructure().head
     checks = [sound(head, SignerRole.HEAD), sound(head, SignerRole.CLASS_TEACHER)]
@@ -332,7 +366,9 @@ def test_the_whole_line_from_signed_xml_to_verdict() -> None:
     parts = Template(references=(reference("#mon-15"), reference("#time-1")))
     root = add_signature(root, people.subject_teacher, parts, "GVBM")
 
-    verdict = judged(check_signatures(layout_of(root), ACCEPTANCE), rules=policy(province="79"))
+    verdict = judged(
+        check_signatures(layout_of(root), ACCEPTANCE), rules=replace(policy(), required=tuple(SignerRole))
+    )
 
     assert codes(verdict) == []
     assert [signer.role for signer in verdict.signers] == list(SignerRole)
