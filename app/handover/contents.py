@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import zstandard
-from sqlalchemy import Row, and_, select
+from sqlalchemy import and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db import transaction
@@ -22,6 +21,7 @@ from app.ingest.package import school_year_of
 from app.ingest.tables import finding, item, package, package_progress, receipt
 from app.organisations.kinds import Organisation
 from app.organisations.tables import organisation
+from app.records import find_record, read_xml
 from app.records.tables import custody, record, record_event, record_signature
 from app.verify.certificates.tables import certificate, certificate_event
 
@@ -38,7 +38,7 @@ README: Final = (
 )
 _AT_ONCE: Final = 20
 # What is told in another form, or is of this database alone.
-_NOT_OF_RECORD: Final = ("xml", "xml_encoding", "school_id", "pupil_key", "born_on", "issued_on")
+_NOT_OF_RECORD: Final = ("xml_encoding", "leans_on", "school_id", "pupil_key", "born_on", "issued_on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ def _plain(value: object) -> str:
     raise TypeError(type(value).__name__)
 
 
-def _all(row: Row[Any], *, without: Sequence[str] = ()) -> dict[str, Any]:
+def _all(row: Any, * without: Sequence[str] = ()) -> dict[str, Any]:
     return {name: value for name, value in row._mapping.items() if name not in without}  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
 
 
@@ -201,7 +201,7 @@ async def _records(connection: AsyncConnection, keys: Sequence[tuple[int, int, U
     for school_id, school_year, record_id in keys:
         row = (
             await connection.execute(
-                select(record, organisation.c.code.label("school_code"))
+                select(*_columns(record, "xml"), organisation.c.code.label("school_code"))
                 .join(organisation, organisation.c.id == record.c.school_id)
                 .where(
                     record.c.school_id == school_id,
@@ -220,7 +220,7 @@ async def _records(connection: AsyncConnection, keys: Sequence[tuple[int, int, U
         }
         name = f"records/{hex32(record_id)}"
         files += [
-            File(name=f"{name}.xml", content=zstandard.ZstdDecompressor().decompress(row.xml)),
+            File(name=f"{name}.xml", content=await _xml(connection, record_id)),
             _json(
                 f"{name}.json",
                 **{
@@ -236,8 +236,14 @@ async def _records(connection: AsyncConnection, keys: Sequence[tuple[int, int, U
     return files
 
 
+async def _xml(connection: AsyncConnection, record_id: UUID) -> bytes:
+    view = await find_record(connection, record_id, lambda _: true())
+    assert view is not None
+    return await read_xml(connection, view)
+
+
 async def _of_record(
-    connection: AsyncConnection, table: Any, order: Sequence[str], of: Row[Any]
+    connection: AsyncConnection, table: Any, order: Sequence[str], of: Any
 ) -> list[Mapping[str, Any]]:
     rows = await connection.execute(
         select(table)
