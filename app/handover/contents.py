@@ -91,7 +91,7 @@ def _plain(value: object) -> str:
     raise TypeError(type(value).__name__)
 
 
-def _all(row: Any, * without: Sequence[str] = ()) -> dict[str, Any]:
+def _all(row: Any, *, without: Sequence[str] = ()) -> dict[str, Any]:
     return {name: value for name, value in row._mapping.items() if name not in without}  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
 
 
