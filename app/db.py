@@ -3,24 +3,29 @@
 Owns no table but the sandbox's mark: each room declares its own in its ``tables.py`` on the metadata below.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     Column,
     Connection,
     CursorResult,
     DateTime,
     MetaData,
     Table,
+    bindparam,
     event,
     func,
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -136,3 +141,46 @@ async def move(
     result: CursorResult[object] = await connection.execute(statement)
     if result.rowcount != 1:
         raise DomainError("QH-020", state=source)
+
+
+async def copy_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows, all with the same columns, by COPY."""
+    if not rows:
+        return
+    names = list(rows[0])
+    written: list[Sequence[object]] = [[row[name] for row in rows] for name in names]
+    for place, name in enumerate(names):
+        if isinstance(table.c[name].type, JSONB):
+            written[place] = [None if value is None else json.dumps(value) for value in written[place]]
+    await copy_records(connection, table, names, list(zip(*written, strict=True)))
+
+
+async def copy_records(
+    connection: AsyncConnection, table: Table, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert records in the order of some columns by COPY, several times as fast as INSERT.
+
+    The driver's own connection alone offers it, and is in no transaction before a first statement of ours.
+    """
+    if not records:
+        return
+    raw = await connection.get_raw_connection()
+    driver: Any = raw.driver_connection
+    if not driver.is_in_transaction():
+        raise RuntimeError("rows are copied in a transaction that has begun")
+    await driver.copy_records_to_table(table.name, columns=columns, records=records)
+
+
+async def insert_absent(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]
+) -> int:
+    """Insert those rows whose keys nobody has, in the given order, by one statement; gives how many."""
+    if not rows:
+        return 0
+    columns = [table.c[name] for name in rows[0]]
+    given = select(*(func.unnest(bindparam(f"all_{c.name}", type_=ARRAY(c.type))) for c in columns))
+    result = await connection.execute(
+        upsert(table).from_select([c.name for c in columns], given).on_conflict_do_nothing(),
+        {f"all_{c.name}": [row[c.name] for row in rows] for c in columns},
+    )
+    return int(result.rowcount)

@@ -29,7 +29,7 @@ from app.ingest.judgement import Bars, Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE, PACKAGE_LIFE, ItemState, PackageState, school_year_of
 from app.ingest.replacement import replacement_rule
-from app.ingest.reply import write_findings, write_outcomes
+from app.ingest.reply import sign_answers, write_findings, write_outcomes
 from app.ingest.tables import finding as finding_table
 from app.ingest.tables import item, item_event, package, package_event, package_progress
 from app.jobs import Job
@@ -121,9 +121,12 @@ async def judge_package(bench: Bench, job: Job, worker: str) -> None:
     for attempt in range(1, MAX_TRIES + 1):
         judged = await _judge(bench, received.origin, examination, positions)
         packed = await bench.offload.run(pack, judged.appended, judged.bases)  # before any lock is taken
+        signed = await bench.offload.run(
+            sign_answers, judged.outcomes, received.origin, keys=bench.keys, now=bench.clock()
+        )
         try:
             async with transaction(bench.engine) as connection:
-                await _commit(bench, connection, received, examination, judged, packed=packed)
+                await _commit(bench, connection, received, examination, judged, packed=packed, signed=signed)
                 await jobs.finish(connection, job, worker=worker)
         except _TakenMeanwhileError:
             if attempt == MAX_TRIES:
@@ -333,6 +336,7 @@ async def _commit(
     judged: _Judged,
     *,
     packed: Mapping[UUID, PackedXml],
+    signed: Mapping[int, str],
 ) -> None:
     """Write everything that the answer consists of; what the judgement rested on must still hold."""
     origin, now = received.origin, bench.clock()
@@ -348,7 +352,7 @@ async def _commit(
         if not await hold_places(connection, entries):
             raise _TakenMeanwhileError
         await append(connection, entries, now=now, packed=packed)
-    await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, keys=bench.keys, now=now)
+    await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, signed=signed)
     if received.is_answered:
         return
     await write_findings(connection, origin, {0: examination.findings}, turn=received.turn)

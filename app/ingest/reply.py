@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import move
+from app.db import copy_rows, move
 from app.findings import Finding
 from app.ingest.answers import record_receipt
 from app.ingest.judgement import Origin, Outcome
@@ -24,16 +23,15 @@ async def write_outcomes(
     outcomes: Sequence[Outcome],
     *,
     turn: int,
-    keys: KeyRing,
-    now: datetime,
+    signed: Mapping[int, str],
 ) -> None:
-    """Write the answers of one round of judgement.
+    """Write the answers of one round of judgement, with their receipts (``sign_answers``) by position.
 
     The first round inserts the items; a later one moves those that were held, and refuses (QH-020) where
     somebody else has moved one meanwhile.
     """
     if turn == 1:
-        await _insert(connection, item, [_item_row(origin, outcome) for outcome in outcomes])
+        await copy_rows(connection, item, [_item_row(origin, outcome) for outcome in outcomes])
     else:
         for outcome in outcomes:
             if outcome.state is not ItemState.HELD:
@@ -42,16 +40,16 @@ async def write_outcomes(
                     connection, item, key, source=ItemState.HELD, target=outcome.state,
                     is_repeat=outcome.is_repeat,
                 )  # fmt: skip
-    await _insert(connection, item_event, [_event_row(origin, outcome, turn) for outcome in outcomes])
+    await copy_rows(connection, item_event, [_event_row(origin, outcome, turn) for outcome in outcomes])
     await write_findings(
         connection, origin, {outcome.position: outcome.findings for outcome in outcomes}, turn=turn
     )
     receipts = [
         row
         for outcome in outcomes
-        if (row := await _receipt_row(connection, origin, outcome, turn=turn, keys=keys, now=now)) is not None
+        if (row := await _receipt_row(connection, origin, outcome, turn=turn, signed=signed)) is not None
     ]
-    await _insert(connection, receipt, receipts)
+    await copy_rows(connection, receipt, receipts)
     await note_changes(connection, [(origin.school_id, origin.school_year)])
 
 
@@ -75,12 +73,7 @@ async def write_findings(
         for position, listed in findings.items()
         for sequence, found in enumerate(listed, start=1)
     ]
-    await _insert(connection, finding, rows)
-
-
-async def _insert(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
-    if rows:
-        await connection.execute(insert(table), rows)
+    await copy_rows(connection, finding, rows)
 
 
 def _key(origin: Origin) -> dict[str, object]:
@@ -133,19 +126,40 @@ def _verdict_row(verdict: Verdict) -> Mapping[str, object]:
     }
 
 
+def sign_answers(
+    outcomes: Sequence[Outcome], origin: Origin, *, keys: KeyRing, now: datetime
+) -> Mapping[int, str]:
+    """Sign the answer for every item that is settled, by position; heavy, so done off the event loop."""
+    return {
+        outcome.position: answer(
+            keys,
+            kind=_receipt_kind(outcome),
+            package_id=origin.package_id,
+            position=outcome.position,
+            school_code=origin.school_code,
+            record_id=outcome.record_id,
+            content_sha256=outcome.content_sha256,
+            xml_sha256=outcome.xml_sha256,
+            received_at=origin.received_at,
+            judged_at=now,
+            codes=outcome.codes,
+            is_late=outcome.is_late,
+        )
+        for outcome in outcomes
+        if outcome.state is not ItemState.HELD
+    }
+
+
+def _receipt_kind(outcome: Outcome) -> ReceiptKind:
+    return ReceiptKind.ACCEPTANCE if outcome.state is ItemState.ACCEPTED else ReceiptKind.REFUSAL
+
+
 async def _receipt_row(
-    connection: AsyncConnection,
-    origin: Origin,
-    outcome: Outcome,
-    *,
-    turn: int,
-    keys: KeyRing,
-    now: datetime,
+    connection: AsyncConnection, origin: Origin, outcome: Outcome, *, turn: int, signed: Mapping[int, str]
 ) -> Mapping[str, object] | None:
-    """Sign the answer for one item; a repeat is given the receipt of the first time, a held one none yet."""
+    """Give the receipt of one item; a repeat is given the one of the first time, a held one none yet."""
     if outcome.state is ItemState.HELD:
         return None
-    kind = ReceiptKind.ACCEPTANCE if outcome.state is ItemState.ACCEPTED else ReceiptKind.REFUSAL
     jws = None
     if outcome.is_repeat and outcome.record_id is not None:
         jws = await record_receipt(
@@ -158,21 +172,7 @@ async def _receipt_row(
         **_key(origin),
         "position": outcome.position,
         "round": turn,
-        "kind": kind,
+        "kind": _receipt_kind(outcome),
         "record_id": outcome.record_id,
-        "jws": jws
-        or answer(
-            keys,
-            kind=kind,
-            package_id=origin.package_id,
-            position=outcome.position,
-            school_code=origin.school_code,
-            record_id=outcome.record_id,
-            content_sha256=outcome.content_sha256,
-            xml_sha256=outcome.xml_sha256,
-            received_at=origin.received_at,
-            judged_at=now,
-            codes=outcome.codes,
-            is_late=outcome.is_late,
-        ),
+        "jws": jws or signed[outcome.position],
     }

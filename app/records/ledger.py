@@ -4,14 +4,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
+from app.db import copy_rows, insert_absent
 from app.ids import uuid7
 from app.records.changes import note_changes
 from app.records.custody import managed_records
@@ -102,15 +103,13 @@ async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> 
     Gives False where somebody else took one meanwhile: the caller undoes its transaction and judges again.
     Keys are taken in one order, so that two packages never wait for each other.
     """
-    for entry in sorted(entries, key=lambda e: e.place):
-        replaces = entry.facts.replaces
-        if replaces is not None and await _replace(connection, entry, replaces):
-            continue
-        if replaces is not None:
-            recalled = (await managed_records(connection, [replaces])).get(replaces)
-            if not may_follow_recall(entry, recalled):
-                return False
-        if not await _take_place(connection, entry):
+    ordered = sorted(entries, key=lambda e: e.place)
+    for has_predecessor, run in groupby(ordered, key=lambda e: e.facts.replaces is not None):
+        if has_predecessor:
+            for entry in run:
+                if not await _succeed(connection, entry):
+                    return False
+        elif not await _take_places(connection, list(run)):
             return False
     claims = [
         {
@@ -121,20 +120,31 @@ async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> 
         }
         for entry in sorted(entries, key=lambda e: e.facts.record_id)
     ]
-    taken = await connection.execute(
-        upsert(record_claim).values(claims).on_conflict_do_nothing().returning(record_claim.c.record_id)
-    )
-    return len(taken.all()) == len(entries)
+    return await insert_absent(connection, record_claim, claims) == len(entries)
 
 
-async def _take_place(connection: AsyncConnection, entry: Entry) -> bool:
-    """Take a free place; False where another record has it."""
-    key, year, level = entry.place
-    statement = upsert(active_record).values(
-        pupil_key=key, school_year=year, level=level, record_id=entry.facts.record_id,
-        school_id=entry.school_id,
-    ).on_conflict_do_nothing()  # fmt: skip
-    return (await connection.execute(statement)).rowcount == 1
+async def _succeed(connection: AsyncConnection, entry: Entry) -> bool:
+    """Take the place of the record that the entry names, or after its recall; False where neither is so."""
+    assert entry.facts.replaces is not None
+    if await _replace(connection, entry, entry.facts.replaces):
+        return True
+    recalled = (await managed_records(connection, [entry.facts.replaces])).get(entry.facts.replaces)
+    return may_follow_recall(entry, recalled) and await _take_places(connection, [entry])
+
+
+async def _take_places(connection: AsyncConnection, entries: Sequence[Entry]) -> bool:
+    """Take free places; False where another record has one."""
+    rows = [
+        {
+            "pupil_key": entry.pupil_key,
+            "school_year": entry.school_year,
+            "level": entry.facts.level,
+            "record_id": entry.facts.record_id,
+            "school_id": entry.school_id,
+        }
+        for entry in entries
+    ]
+    return await insert_absent(connection, active_record, rows) == len(rows)
 
 
 async def _replace(connection: AsyncConnection, entry: Entry, replaces: UUID) -> bool:
@@ -185,8 +195,8 @@ async def append(
     ``packed`` holds the transcripts as they are kept, by look-up code; without it each is kept alone.
     """
     kept = packed or {entry.facts.record_id: pack_alone(entry.xml) for entry in entries}
-    await connection.execute(
-        insert(record), [_record_row(entry, kept[entry.facts.record_id]) for entry in entries]
+    await copy_rows(
+        connection, record, [_record_row(entry, kept[entry.facts.record_id]) for entry in entries]
     )
     signatures = [
         {
@@ -198,7 +208,7 @@ async def append(
         for entry in entries
         for signature in entry.signatures
     ]
-    await connection.execute(insert(record_signature), signatures)
+    await copy_rows(connection, record_signature, signatures)
     issuers = await _issuers(connection, entries)
     events = [
         _event(entry, entry.facts.record_id, RecordEventKind.RECORDED, {}, now, issuer_id=entry.school_id)
@@ -212,7 +222,7 @@ async def append(
         for entry in entries
         if (replaces := entry.facts.replaces) is not None
     ]  # fmt: skip
-    await connection.execute(insert(record_event), events)
+    await copy_rows(connection, record_event, events)
     touched = [(issuer_id, entries[0].school_year) for issuer_id in issuers.values()]
     await note_changes(connection, [*touched, *((entry.school_id, entry.school_year) for entry in entries)])
 
