@@ -37,8 +37,8 @@ class ServiceState:
     rates: RateLimits
 
 
-def service_state(request: Request) -> ServiceState:
-    """Give the running service's parts."""
+async def service_state(request: Request) -> ServiceState:
+    """Give the running service's parts; async, or the framework would fetch them in a thread every time."""
     state: ServiceState = request.app.state.service
     return state
 
@@ -77,8 +77,8 @@ class Public:
     def __init__(self, calls: Calls = Calls.ANONYMOUS) -> None:
         self._calls = calls
 
-    def __call__(self, request: Request, service: Service) -> None:
-        """Count the call."""
+    async def __call__(self, request: Request, service: Service) -> None:
+        """Count the call; async for the same reason."""
         count_call(request, service, self._calls, address_of(request))
 
 

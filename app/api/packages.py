@@ -149,20 +149,23 @@ async def send(
     wait = _wait_seconds(prefer, service.settings.max_wait_seconds)
     if wait:
         response.headers["Preference-Applied"] = f"wait={wait}"
-    view = await _await_answer(service.engine, submission, wait)
-    if taken.is_repeat or view.state is PackageState.ANSWERED:
+    state, result = PackageState.RECEIVED, None
+    if wait or taken.is_repeat:
+        view = await _await_answer(service.engine, submission, wait)
+        state = view.state
+        if wait and view.answered_at:
+            async with transaction(service.engine) as connection:
+                result = await _result(connection, view, None)
+                await answers.mark_read(connection, view)
+    if taken.is_repeat or state is PackageState.ANSWERED:
         response.status_code = 200
     path = f"/api/v1/packages/{hex32(submission.package_id)}"
     response.headers["Location"] = path
-    async with transaction(service.engine) as connection:
-        result = await _result(connection, view, None) if wait and view.answered_at else None
-        if result:
-            await answers.mark_read(connection, view)
     return ReceivedOut(
         package_id=hex32(submission.package_id),
         sha256=taken.sha256.hex(),
         received_at=taken.received_at,
-        status=view.state,
+        status=state,
         acknowledgement=taken.jws,
         status_url=f"{service.settings.address}{path}",
         result=result,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from app.actors import System
 from app.audit import AuditTag, record_act
@@ -56,7 +57,7 @@ def _run(settings: Settings, part: Part) -> None:
     configure_logs(settings.log_level, settings.log_format)
     try:
         with open_database(settings) as owner_url:
-            asyncio.run(serve(settings, owner_url, part))
+            uvloop.run(serve(settings, owner_url, part))
     except (PostgresUnavailableError, SchemaError, OSError) as error:
         notice(str(error))
         raise typer.Exit(1) from error
