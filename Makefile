@@ -38,8 +38,8 @@ lint: $(READY)  ## ruff, mypy --strict, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## measure; see docs/performance.md
-	$(BIN)/python -m bench
+bench: $(READY)  ## measure (KIND=http: the whole service); see docs/performance.md
+	$(BIN)/python -m bench $(KIND)
 
 soak: $(READY)  ## kill and hinder the service for a quarter of an hour; see docs/durability.md
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) --kills $(KILLS)

@@ -1,6 +1,7 @@
 """``python -m bench``: measure the engine against the others, interleaved in one run, and print ratios.
 
 ``python -m bench storage`` counts what transcripts take where they are kept.
+``python -m bench http`` measures the whole service instead; each kind tells its options with ``--help``.
 
 Processor time, not the clock: other work on the machine disturbs it less. What counts is the ratio inside one
 run; the microseconds of two runs are not comparable.
@@ -8,23 +9,22 @@ run; the microseconds of two runs are not comparable.
 
 import argparse
 import json
-import platform
 import statistics
+import sys
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from lxml import etree
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import reference, storage
+from bench import http, reference, storage
 from bench.contenders import Contender, competent, naive, ours
 from bench.documents import SHAPES, Load, build_loads
+from bench.machine import machine
 
 CONTENDERS: Final[dict[str, Contender]] = {"ours": ours, "competent": competent, "naive": naive}
 REFERENCE: Final = "C reference"
@@ -86,16 +86,6 @@ def _median(values: Sequence[float], digits: int) -> float:
     return round(statistics.median(values), digits)
 
 
-def machine() -> dict[str, str]:
-    """Say on what this was measured."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "libxml2": ".".join(map(str, etree.LIBXML_VERSION)),
-        **{name: version(name) for name in ("lxml", "cryptography", "xmlschema", "signxml")},
-    }
-
-
 def main() -> None:
     """Measure and print; ``--output`` also writes JSON."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
@@ -145,4 +135,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-main()
+KINDS: Final = {"http": http.main}
+
+if len(sys.argv) > 1 and sys.argv[1] in KINDS:
+    KINDS[sys.argv[1]](sys.argv[2:])
+else:
+    main()

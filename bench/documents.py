@@ -170,12 +170,19 @@ def build_loads(transcripts: int, wanted: frozenset[str] | None = None) -> list[
     province = build_province(at=SIGNED_AT, school_year="2025-2026", pupils_per_school=transcripts)
     school = next(s for s in province.schools if s.level == LOWER_SECONDARY and s.is_public)
     composed = compose_school(province, school, signed_at=SIGNED_AT)
-    chain = _chain_of(province, school)
     return [
-        _load(province, school, shape, [_signed(item, shape, chain) for item in composed])
+        build_load(province, school, shape, sign_all(province, school, shape, composed))
         for shape in SHAPES
         if wanted is None or shape.name in wanted
     ]
+
+
+def sign_all(
+    province: Province, school: School, shape: Shape, composed: Sequence[Composed]
+) -> list[etree._Element]:
+    """Sign a school's transcripts in one shape."""
+    chain = _chain_of(province, school)
+    return [_signed(item, shape, chain) for item in composed]
 
 
 def _chain_of(province: Province, school: School) -> list[Certificate]:
@@ -194,7 +201,8 @@ def _signed(composed: Composed, shape: Shape, chain: Sequence[Certificate]) -> e
     return transcript
 
 
-def _load(province: Province, school: School, shape: Shape, signed: list[etree._Element]) -> Load:
+def build_load(province: Province, school: School, shape: Shape, signed: list[etree._Element]) -> Load:
+    """Put signed transcripts into one package, with what judging it needs."""
     package = pack(package_of(province, school, signed, created_at=RECEIVED_AT))
     sizes = [len(etree.tostring(transcript, encoding="utf-8")) for transcript in signed]
     return Load(

@@ -31,3 +31,17 @@ def test_storage_is_counted_and_everything_reads_back() -> None:
     for row in storage.measure(8):
         assert row["plain"] > row["gzip"] > row["forty together"]
         assert row["forty together"] == row["all together"] == row["forty, one by one"] < row["the only one"]
+
+
+def test_the_whole_service_is_measured_from_request_to_commit(tmp_path: Path) -> None:
+    output = tmp_path / "figures.json"
+    command = ["--transcripts", "20", "--size", "4", "--shape", "seal alone", "--workers", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "http", *command, "--output", str(output)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(output.read_text("utf-8"))["rows"]
+    assert (row["package"], row["transcripts"], row["door"]["requests"]) == (4, 4, 2)
+    assert row["worker_peak_bytes"] > 0
+    assert row["processor_us"].keys() == {"API", "workers", "PostgreSQL"}

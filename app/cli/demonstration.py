@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+import uvloop
 from rich.console import Console
 from sqlalchemy import Executable, delete, insert, text
 
@@ -60,14 +61,14 @@ def demo(
     """Dựng tỉnh mẫu (Đắk Lắk, 66) và đi hết một lượt / Build the demo province and walk through it."""
     configure_logs("warning", "console")
     with _folder(data_dir, serve=serve) as folder:
-        chosen = port or (None if serve else _free_port())
+        chosen = port or (None if serve else free_port())
         settings = settings_with(data_dir=folder, port=chosen, lease_seconds=LEASE_SECONDS)
         year = school_year or latest_school_year(system_clock())
         if not has_been_locked(year, system_clock()):
             raise typer.BadParameter(f"{year} chưa đến mốc chốt 30/6 / has not been locked yet (30/6)")
         try:
             with open_database(settings) as owner_url:
-                asyncio.run(_run(settings, owner_url, serve=serve, pupils=pupils, school_year=year))
+                uvloop.run(_run(settings, owner_url, serve=serve, pupils=pupils, school_year=year))
         except (PostgresUnavailableError, DemoFolderError, OSError) as error:
             notice(str(error))
             raise typer.Exit(1) from error
@@ -85,7 +86,8 @@ def _folder(data_dir: Path | None, *, serve: bool) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Give a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
