@@ -77,10 +77,10 @@ def build_path(
 ) -> PathVerdict:
     """Find the path from a signer's certificate to an anchor as it stood at a moment (RFC 5280, 6.1).
 
-    Refuses: outside the certificate's validity (KS-034, KS-035), a certificate not made for signing
-    (KS-036), a weak key (KS-024), a weak signature on a certificate (KS-037), an authority's certificate
-    outside its validity (KS-038), no path (KS-039), an issuer that is no authority (KS-055), a version of
-    certificate that signers may not have (KS-056), and any other breach of RFC 5280 (KS-040).
+    Refuses: outside the certificate's validity (KS-034, KS-035), a version not for signers (KS-056), a
+    certificate not made for signing (KS-036) or only for other purposes (KS-058), a weak key (KS-024), a
+    weak signature on a certificate (KS-037), an issuer that is no authority (KS-055), an authority's
+    certificate outside its validity (KS-038), no path (KS-039), and any other breach of RFC 5280 (KS-040).
 
     Args:
         leaf: the signer's certificate.
@@ -229,6 +229,9 @@ def _leaf_flaw(leaf: x509.Certificate, policy: AcceptancePolicy, at: datetime) -
         return finding("KS-056", version=str(_version(leaf)))
     if not _may_sign(leaf):
         return finding("KS-036")
+    foreign = _foreign_purposes(leaf, policy)
+    if foreign:
+        return finding("KS-058", purposes=", ".join(foreign))
     return _strength_flaw(leaf, policy)
 
 
@@ -249,6 +252,16 @@ def _may_sign(leaf: x509.Certificate) -> bool:
     except x509.ExtensionNotFound:
         return True
     return usage.digital_signature or usage.content_commitment
+
+
+def _foreign_purposes(leaf: x509.Certificate, policy: AcceptancePolicy) -> list[str]:
+    """RFC 5280, 4.2.1.12: name the purposes of a certificate that is for no signing."""
+    try:
+        purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return []
+    names = [policy.foreign_purposes.get(purpose.dotted_string) for purpose in purposes]
+    return [] if None in names else [name for name in names if name is not None]
 
 
 def _strength_flaw(certificate: x509.Certificate, policy: AcceptancePolicy) -> Finding | None:

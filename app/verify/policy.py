@@ -96,6 +96,7 @@ class AcceptancePolicy:
         curves: names of accepted elliptic curves.
         certificate_digests: digests that a certificate of the path may be signed with.
         signer_versions: versions of X.509 that a signer's certificate may have; an authority's has to be 3.
+        foreign_purposes: names of purposes of a key that alone do not let it sign transcripts, by OID.
         zone_when_missing: the offset meant by a signing time that states none.
         limits: cost limits.
     """
@@ -111,6 +112,7 @@ class AcceptancePolicy:
     curves: frozenset[str]
     certificate_digests: frozenset[str]
     signer_versions: frozenset[int]
+    foreign_purposes: Mapping[str, str]
     zone_when_missing: timezone
     limits: SignatureLimits
 
@@ -140,6 +142,7 @@ def read_acceptance(toml: str) -> AcceptancePolicy:
         **data["keys"],
         certificate_digests=frozenset(data["certificates"]["digests"]),
         signer_versions=frozenset(data["certificates"]["signer_versions"]),
+        foreign_purposes=MappingProxyType(data["foreign_purposes"]),
         zone_when_missing=timezone(timedelta(minutes=data["signing_time"]["offset_minutes_when_missing"])),
         limits=SignatureLimits(**data["limits"]),
     )

@@ -69,6 +69,7 @@ class Usage:
     path_length: int | None = None
     critical_unknown: bool = False
     permitted_host: str | None = None
+    purposes: tuple[x509.ObjectIdentifier, ...] = ()
 
 
 SIGNER: Final = Usage()
@@ -135,6 +136,8 @@ def _extensions(usage: Usage) -> list[tuple[x509.ExtensionType, bool]]:
     if usage.permitted_host is not None:
         constraints = x509.NameConstraints([x509.DNSName(usage.permitted_host)], None)
         extensions.append((constraints, True))
+    if usage.purposes:
+        extensions.append((x509.ExtendedKeyUsage(usage.purposes), False))
     if usage.critical_unknown:
         oid = x509.ObjectIdentifier("1.3.6.1.4.1.99999.1")
         extensions.append((x509.UnrecognizedExtension(oid, b"\x05\x00"), True))

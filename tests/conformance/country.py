@@ -56,7 +56,7 @@ REGISTERED: Final = (
     *((name, SCHOOL, "NHA_TRUONG", "approved") for name in (
         "seal", "seal_sha1", "seal_p384", "seal_p521", "seal_expired", "seal_future",
         "seal_encipherment", "seal_lapsed_authority", "seal_too_deep", "seal_self_signed", "seal_licensed",
-        "seal_first_version", "seal_no_authority",
+        "seal_first_version", "seal_no_authority", "seal_web_server",
     )),
     ("seal_pending", SCHOOL, "NHA_TRUONG", "pending"),
     ("seal_rejected", SCHOOL, "NHA_TRUONG", "rejected"),

@@ -12,6 +12,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.builders.pki import (
     AUTHORITY,
@@ -31,6 +32,7 @@ NOT_AFTER: Final = datetime(2045, 1, 1, tzinfo=UTC)
 LAPSED: Final = datetime(2026, 1, 1, tzinfo=UTC)
 LATER: Final = datetime(2026, 6, 1, tzinfo=UTC)
 ENCIPHERMENT: Final = Usage(may_sign=False, may_certify=False)
+WEB_SERVER: Final = Usage(purposes=(ExtendedKeyUsageOID.SERVER_AUTH,))
 _COMMON: Final = "TEST CA public sector"
 SHORT_PATH: Final = Usage(is_authority=True, may_sign=False, may_certify=True, path_length=0)
 
@@ -97,6 +99,7 @@ def _people() -> dict[str, Holder]:
         "seal_self_signed": unsigned_by_anybody,
         "seal_first_version": of_first_version(_issue("TEST version 1", _ec(256), authority), authority),
         "seal_no_authority": _issue("TEST below a signer", _ec(256), seal),
+        "seal_web_server": _issue("TEST web server", _ec(256), authority, WEB_SERVER),
         "seal_licensed": _issue("TEST licensed", _ec(256), made["public_authority"]),
         "head": _issue("Y Bhăm Êban", _ec(256), authority, user_id="CCCD:066080000002"),
         "class_teacher": _issue("H'Blơm Niê", _ec(256), authority, user_id="CCCD:066190000001"),

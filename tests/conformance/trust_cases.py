@@ -14,6 +14,7 @@ _SEALS: Final = (
     ("expired", "The certificate had expired when it signed.", ("KS-035",)),
     ("future", "The certificate was not valid yet when it signed.", ("KS-034",)),
     ("encipherment", "The certificate is for encipherment, not for signing.", ("KS-036",)),
+    ("web_server", "The certificate is for a web server and nothing else.", ("KS-058",)),
     ("sha1", "The authority signed the certificate with SHA-1.", ("KS-037",)),
     ("lapsed_authority", "The authority's own certificate had expired.", ("KS-038",)),
     ("self_signed", "Nobody but the signer vouches for the certificate.", ("KS-039",)),

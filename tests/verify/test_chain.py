@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
 from app.findings import Finding
 from app.verify.chain import OwnerClass, PathVerdict, TrustAnchor, TrustList, build_path, fingerprint_of
@@ -172,6 +173,34 @@ def test_a_certificate_that_is_not_for_signing_is_refused(usage: Usage) -> None:
     leaf = issue("Máy chủ", private_key("p256", 97), infrastructure().authority, usage=usage)
 
     assert refusal(leaf).code == "KS-036"
+
+
+@pytest.mark.parametrize(
+    ("purposes", "told"),
+    [
+        ((Purpose.SERVER_AUTH,), "serverAuth"),
+        (
+            (Purpose.CODE_SIGNING, Purpose.TIME_STAMPING, Purpose.OCSP_SIGNING),
+            "codeSigning, timeStamping, OCSPSigning",
+        ),
+        ((Purpose.CLIENT_AUTH,), None),
+        ((Purpose.EMAIL_PROTECTION,), None),
+        ((Purpose.ANY_EXTENDED_KEY_USAGE,), None),
+        ((x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),), None),  # documentSigning, RFC 9336
+        ((x509.ObjectIdentifier("1.3.6.1.4.1.311.10.3.12"),), None),  # Microsoft's document signing
+        ((Purpose.SERVER_AUTH, Purpose.CLIENT_AUTH), None),
+    ],
+)
+def test_a_certificate_for_other_purposes_only_is_refused(
+    purposes: tuple[x509.ObjectIdentifier, ...], told: str | None
+) -> None:
+    leaf = issue(
+        "Trường", private_key("p256", 119), infrastructure().authority, usage=Usage(purposes=purposes)
+    )
+
+    found = path(leaf).finding
+
+    assert (found and (found.code, found.facts)) == (told and ("KS-058", {"purposes": told}))
 
 
 @pytest.mark.parametrize("usage", [Usage(may_sign=None), Usage(may_sign=None, has_constraints=False)])

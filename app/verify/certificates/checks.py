@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from cryptography import x509
 
@@ -17,6 +18,8 @@ from app.verify.chain import OwnerClass, PathVerdict, TrustList, build_path
 from app.verify.policy import AcceptancePolicy
 from app.verify.signature_value import describe_key, is_strong
 from app.verify.verdict import Indication
+
+_USAGE_CODES: Final = frozenset({"KS-036", "KS-058"})
 
 
 class CheckName(StrEnum):
@@ -92,13 +95,13 @@ def _key_size(certificate: x509.Certificate, acceptance: AcceptancePolicy) -> Ch
 
 
 def _key_usage(path: PathVerdict) -> Check:
-    is_for_signing = path.finding is None or path.finding.code != "KS-036"
+    is_for_signing = path.finding is None or path.finding.code not in _USAGE_CODES
     return _answer(CheckName.KEY_USAGE, None if is_for_signing else path.finding)
 
 
 def _chain(path: PathVerdict) -> Check:
     """A certificate whose own key or usage is refused is not followed up to an anchor."""
-    is_unfollowed = path.finding is not None and path.finding.code in {"KS-036", "KS-024"}
+    is_unfollowed = path.finding is not None and path.finding.code in {*_USAGE_CODES, "KS-024"}
     return _answer(
         CheckName.CHAIN, path.finding, Indication.INDETERMINATE if is_unfollowed else Indication.FAILED
     )

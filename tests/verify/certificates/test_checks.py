@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from app.formats.profile import SignerRole
 from app.verify.certificates.checks import CheckName, check_certificate
@@ -76,11 +77,18 @@ def test_a_weak_key_is_told_and_leaves_the_chain_open() -> None:
     }
 
 
-def test_a_certificate_not_made_for_signing_is_told() -> None:
-    assert checks(seal(usage=Usage(may_sign=False))) == SOUND | {
-        CheckName.KEY_USAGE: (Indication.FAILED, "KS-036"),
-        CheckName.CHAIN: (Indication.INDETERMINATE, "KS-036"),
-        CheckName.OWNER_CLASS: (Indication.INDETERMINATE, "KS-036"),
+@pytest.mark.parametrize(
+    ("usage", "code"),
+    [
+        (Usage(may_sign=False), "KS-036"),
+        (Usage(purposes=(ExtendedKeyUsageOID.SERVER_AUTH,)), "KS-058"),
+    ],
+)
+def test_a_certificate_not_made_for_signing_is_told(usage: Usage, code: str) -> None:
+    assert checks(seal(usage=usage)) == SOUND | {
+        CheckName.KEY_USAGE: (Indication.FAILED, code),
+        CheckName.CHAIN: (Indication.INDETERMINATE, code),
+        CheckName.OWNER_CLASS: (Indication.INDETERMINATE, code),
     }
 
 
