@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import schedule
 from app.api import (
@@ -125,6 +126,7 @@ async def open_service(
     )
     keys = open_key_ring(settings.keys, clock())
     door, bench = Offload(2), Offload(settings.worker_threads)
+    shelf = Shelf(bench)
     try:
         async with transaction(engine) as connection:
             await publish(connection, keys)
@@ -143,20 +145,12 @@ async def open_service(
                 limits=_limits(settings),
                 acceptance=ACCEPTANCE,
                 rules=SIGNER_RULES,
-                shelf=Shelf(bench),
+                shelf=shelf,
             ),
             authenticator=Authenticator(
                 engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)
             ),
-            refresher=Refresher(
-                engine=engine,
-                clock=clock,
-                offload=bench,
-                acceptance=ACCEPTANCE,
-                rules=_fetch_rules(settings),
-                addresses=tuple(settings.crl_addresses.replace(",", " ").split()),
-                asks_responders=settings.ocsp,
-            ),
+            refresher=_refresher(settings, engine, clock, bench, shelf),
             measures=new_measures(),
             rates=RateLimits(call_rates(settings.rate_multiplier), processes=settings.api_processes),
         )
@@ -172,6 +166,21 @@ def _limits(settings: Settings) -> Limits:
         unpacked_bytes=settings.max_unpacked_bytes,
         transcripts=settings.max_transcripts,
         transcript_bytes=settings.max_transcript_bytes,
+    )
+
+
+def _refresher(
+    settings: Settings, engine: AsyncEngine, clock: Clock, offload: Offload, shelf: Shelf
+) -> Refresher:
+    return Refresher(
+        engine=engine,
+        clock=clock,
+        offload=offload,
+        acceptance=ACCEPTANCE,
+        rules=_fetch_rules(settings),
+        shelf=shelf,
+        addresses=tuple(settings.crl_addresses.replace(",", " ").split()),
+        asks_responders=settings.ocsp,
     )
 
 

@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
 
 from app.findings import Finding, finding
 from app.verify.policy import AcceptancePolicy
 from app.verify.revocation.answer import Evidence, EvidenceKind, RevocationAnswer, RevocationStatus
+from app.verify.revocation.known import KnownRevocations
 from app.verify.signature_value import is_strong
 
 _STATUSES: Final = {
@@ -40,12 +41,14 @@ def ocsp_answer(
     issuer: x509.Certificate,
     acceptance: AcceptancePolicy,
     now: datetime,
+    *,
+    known: KnownRevocations,
 ) -> RevocationAnswer | Finding:
     """Read what a responder says of a certificate, or give the reason why it is not believed.
 
     Refuses what cannot be read or is no answer (KS-080), a responder that is neither the issuer nor named by
-    it for this (KS-081), an answer about another certificate (KS-082), one from the future (KS-083), and a
-    critical extension that is not understood (KS-077).
+    it for this (KS-081), a responder that was revoked itself (KS-084), an answer about another certificate
+    (KS-082), one from the future (KS-083), and a critical extension that is not understood (KS-077).
 
     Args:
         content: DER.
@@ -53,12 +56,13 @@ def ocsp_answer(
         issuer: who issued that.
         acceptance: what keys and digests are accepted.
         now: aware.
+        known: what is known of revocations already, a responder's own among them.
     """
     name = issuer.subject.rfc4514_string()
     response = _parse(content)
     if isinstance(response, str):
         return finding("KS-080", issuer=name, status=response)
-    flaw = _flaw(response, issuer, acceptance, name)
+    flaw = _flaw(response, issuer, acceptance, known)
     if flaw is not None:
         return flaw
     single = next((found for found in response.responses if _is_about(found, certificate, issuer)), None)
@@ -83,12 +87,31 @@ def _parse(content: bytes) -> ocsp.OCSPResponse | str:
 
 
 def _flaw(
-    response: ocsp.OCSPResponse, issuer: x509.Certificate, acceptance: AcceptancePolicy, name: str
+    response: ocsp.OCSPResponse,
+    issuer: x509.Certificate,
+    acceptance: AcceptancePolicy,
+    known: KnownRevocations,
 ) -> Finding | None:
+    name = issuer.subject.rfc4514_string()
     critical = next((found for found in response.extensions if found.critical), None)
     if critical is not None and not isinstance(critical.value, x509.OCSPNonce):
         return finding("KS-077", issuer=name, extension=critical.oid.dotted_string)
-    return None if _is_signed(response, issuer, acceptance) else finding("KS-081", issuer=name)
+    responder = _responder(response, issuer, acceptance)
+    if responder is None:
+        return finding("KS-081", issuer=name)
+    return finding("KS-084", issuer=name) if _is_revoked(responder, issuer, known) else None
+
+
+def _is_revoked(responder: x509.Certificate, issuer: x509.Certificate, known: KnownRevocations) -> bool:
+    """RFC 6960, 4.2.2.2.1: a delegate's own revocation counts, unless its issuer says not to look for it.
+
+    Whatever the moment: who has a responder's stolen key dates its answers at will.
+    """
+    if responder == issuer or any(
+        extension.oid == ExtensionOID.OCSP_NO_CHECK for extension in responder.extensions
+    ):
+        return False
+    return known.answer(responder).status in {RevocationStatus.REVOKED, RevocationStatus.ON_HOLD}
 
 
 def _read(single: ocsp.OCSPSingleResponse, content: bytes) -> RevocationAnswer:
@@ -122,16 +145,18 @@ def _is_about(
     )
 
 
-def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, acceptance: AcceptancePolicy) -> bool:
-    """RFC 6960, 4.2.2.2: signed by the issuer, or by somebody whom the issuer made its responder."""
+def _responder(
+    response: ocsp.OCSPResponse, issuer: x509.Certificate, acceptance: AcceptancePolicy
+) -> x509.Certificate | None:
+    """RFC 6960, 4.2.2.2: give who signed: the issuer, or somebody whom the issuer made its responder."""
     digest = response.signature_hash_algorithm
     if digest is None or digest.name not in acceptance.certificate_digests:
-        return False
+        return None
     responders = (
         issuer,
         *(c for c in response.certificates if _is_responder(c, issuer, response, acceptance)),
     )
-    return any(_has_signed(c, response, digest, acceptance) for c in responders)
+    return next((c for c in responders if _has_signed(c, response, digest, acceptance)), None)
 
 
 def _is_responder(

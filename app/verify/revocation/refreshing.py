@@ -28,8 +28,9 @@ from app.verify.policy import AcceptancePolicy
 from app.verify.revocation.answer import EvidenceKind
 from app.verify.revocation.crl import list_addresses
 from app.verify.revocation.fetching import MAX_ADDRESS_CHARACTERS, FetchRules, fetch
+from app.verify.revocation.known import KnownRevocations
 from app.verify.revocation.ocsp import ocsp_answer, ocsp_request, responder_addresses
-from app.verify.revocation.shelf import take_crl, take_response
+from app.verify.revocation.shelf import Shelf, take_crl, take_response
 from app.verify.revocation.tables import ocsp_response, revocation_source
 
 # The kind of job, and its name on the schedule.
@@ -55,6 +56,7 @@ class Refresher:
     offload: Offload
     acceptance: AcceptancePolicy
     rules: FetchRules
+    shelf: Shelf
     addresses: tuple[str, ...] = ()
     asks_responders: bool = False
 
@@ -76,7 +78,10 @@ async def refresh(refresher: Refresher) -> Mapping[str, int]:
     fetched = [await _fetch_list(refresher, address) for address in await _addresses(refresher)]
     asked = []
     if refresher.asks_responders:
-        asked = [await _ask_responder(refresher, question) for question in await _questions(refresher)]
+        questions = await _questions(refresher)
+        async with transaction(refresher.engine) as connection:
+            known = await refresher.shelf.known(connection)
+        asked = [await _ask_responder(refresher, question, known) for question in questions]
     return {
         "lists": fetched.count(True),
         "answers": asked.count(True),
@@ -104,14 +109,19 @@ async def _fetch_list(refresher: Refresher, address: str) -> bool | None:
     return taken.is_new
 
 
-async def _ask_responder(refresher: Refresher, question: Question) -> bool | None:
+async def _ask_responder(refresher: Refresher, question: Question, known: KnownRevocations) -> bool | None:
     """Ask about one certificate; says whether the answer tells anything new, None where it failed."""
     rules = replace(refresher.rules, max_bytes=MAX_RESPONSE_BYTES)
     asked = ocsp_request(question.certificate, question.issuer)
     try:
         content = await fetch(question.address, rules, question=asked)
         answer = ocsp_answer(
-            content, question.certificate, question.issuer, refresher.acceptance, refresher.clock()
+            content,
+            question.certificate,
+            question.issuer,
+            refresher.acceptance,
+            refresher.clock(),
+            known=known,
         )
         async with transaction(refresher.engine) as connection:
             is_new = await take_response(

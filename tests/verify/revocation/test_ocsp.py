@@ -12,9 +12,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from app.findings import Finding
 from app.verify.policy import ACCEPTANCE
 from app.verify.revocation.answer import RevocationAnswer, RevocationStatus
+from app.verify.revocation.crl import parse_crl, revocation_list
+from app.verify.revocation.known import KnownRevocations
 from app.verify.revocation.ocsp import ocsp_answer, ocsp_request, responder_addresses
 from tests.builders.pki import SIGNED_AT, Holder, infrastructure, private_key
-from tests.builders.revocation import Signer, make_ocsp
+from tests.builders.revocation import Revoked, Signer, make_crl, make_ocsp
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = SIGNED_AT + DAY
@@ -25,9 +27,16 @@ def signer(holder: Holder) -> Signer:
     return holder.certificate, holder.key
 
 
-def judged(content: bytes) -> RevocationAnswer | Finding:
+def judged(content: bytes, known: KnownRevocations | None = None) -> RevocationAnswer | Finding:
     people = infrastructure()
-    return ocsp_answer(content, people.seal.certificate, people.authority.certificate, ACCEPTANCE, NOW)
+    return ocsp_answer(
+        content,
+        people.seal.certificate,
+        people.authority.certificate,
+        ACCEPTANCE,
+        NOW,
+        known=known or KnownRevocations(),
+    )
 
 
 def code_of(content: bytes) -> str | None:
@@ -46,7 +55,9 @@ def answered(**given: object) -> bytes:
     )
 
 
-def responder(*, is_delegated: bool = True, issuer: Holder | None = None, ended: bool = False) -> Holder:
+def responder(
+    *, is_delegated: bool = True, issuer: Holder | None = None, ended: bool = False, unchecked: bool = False
+) -> Holder:
     people = infrastructure()
     above = issuer or people.authority
     key = private_key("p256", 140)
@@ -62,6 +73,8 @@ def responder(*, is_delegated: bool = True, issuer: Holder | None = None, ended:
     )
     usage = ExtendedKeyUsageOID.OCSP_SIGNING if is_delegated else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if unchecked:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     return Holder(key=key, certificate=builder.sign(above.key, hashes.SHA256()))
 
 
@@ -129,6 +142,30 @@ def test_a_delegate_of_the_issuer_may_answer() -> None:
     found = judged(by(responder()))
     assert isinstance(found, RevocationAnswer)
     assert found.status is RevocationStatus.GOOD
+
+
+@pytest.mark.parametrize(
+    ("reason", "unchecked", "code"),
+    [
+        (x509.ReasonFlags.key_compromise, False, "KS-084"),
+        (x509.ReasonFlags.superseded, False, "KS-084"),
+        (x509.ReasonFlags.certificate_hold, False, "KS-084"),
+        (x509.ReasonFlags.key_compromise, True, None),
+        (None, False, None),
+    ],
+)
+def test_a_delegate_that_its_issuer_revoked_answers_no_more_unless_it_is_not_to_be_checked(
+    *, reason: x509.ReasonFlags | None, unchecked: bool, code: str | None
+) -> None:
+    authority, delegate = infrastructure().authority, responder(unchecked=unchecked)
+    entries = {} if reason is None else {0x0C59: Revoked(at=SIGNED_AT + HOUR, reason=reason)}
+    crl = parse_crl(make_crl(signer(authority), this_update=SIGNED_AT, revoked=entries))
+    assert not isinstance(crl, Finding)
+    known = KnownRevocations(lists={authority.certificate.subject: [revocation_list(crl)]})
+
+    found = judged(by(delegate), known)
+
+    assert (found.code if isinstance(found, Finding) else None) == code
 
 
 @pytest.mark.parametrize(

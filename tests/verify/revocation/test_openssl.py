@@ -13,6 +13,7 @@ from app.findings import Finding
 from app.verify.policy import ACCEPTANCE
 from app.verify.revocation.answer import RevocationAnswer, RevocationStatus
 from app.verify.revocation.crl import crl_flaw, parse_crl, revocation_list
+from app.verify.revocation.known import KnownRevocations
 from app.verify.revocation.ocsp import ocsp_answer
 
 KEPT: Final = Path(__file__).with_name("openssl")
@@ -66,10 +67,14 @@ def test_a_list(folder: Path, name: str, moment: datetime, status: RevocationSta
 def test_an_answer(folder: Path, name: str, by: str, status: RevocationStatus) -> None:
     content = (folder / f"{name}{by}.ocsp").read_bytes()
     issuer = certificate(folder, "ca")
-    answer = ocsp_answer(content, certificate(folder, name), issuer, ACCEPTANCE, NOW)
+    answer = ocsp_answer(
+        content, certificate(folder, name), issuer, ACCEPTANCE, NOW, known=KnownRevocations()
+    )
     assert isinstance(answer, RevocationAnswer)
     assert answer.status_at(SIGNED_AT) is status
     assert answer.revoked_at == (REVOKED_AT if name == "stolen" else None)
-    other = ocsp_answer(content, certificate(folder, "held"), issuer, ACCEPTANCE, NOW)
+    other = ocsp_answer(
+        content, certificate(folder, "held"), issuer, ACCEPTANCE, NOW, known=KnownRevocations()
+    )
     assert isinstance(other, Finding)
     assert other.code == "KS-082"
