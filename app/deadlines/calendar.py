@@ -5,10 +5,11 @@ of provinces are versioned files in ``calendars``, a department's own rows are h
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -210,16 +211,7 @@ class Calendar:
 
     def rows(self, school_year: int) -> tuple[CalendarRow, ...]:
         """Give the rows of a school year, most particular first; one overridden by its equal is left out."""
-        rows: dict[tuple[object, ...], CalendarRow] = {}
-        for row in (*self._recurring(school_year), *self._own(school_year)):
-            rows[(row.province, row.level, row.grade, row.category, row.stage)] = row
-        return tuple(sorted(rows.values(), key=lambda row: row.rank, reverse=True))
-
-    def _recurring(self, school_year: int) -> Iterator[CalendarRow]:
-        return (rule.row(school_year) for rule in self.rules if rule.holds(self.province, school_year))
-
-    def _own(self, school_year: int) -> Iterator[CalendarRow]:
-        return (row for row in self.own if row.school_year == school_year)
+        return _rows(self, school_year)
 
     def deciding(
         self, *, school_year: int, level: str, grade: int, category: Category, stage: Stage
@@ -258,6 +250,17 @@ class Calendar:
                     if cut[first].cut_off > cut[then].cut_off:
                         return cut[first]
         return None
+
+
+@lru_cache(maxsize=1024)
+def _rows(calendar: Calendar, school_year: int) -> tuple[CalendarRow, ...]:
+    """Give what ``Calendar.rows`` does; who asks for one transcript after another asks for the same year."""
+    recurring = (
+        rule.row(school_year) for rule in calendar.rules if rule.holds(calendar.province, school_year)
+    )
+    own = (row for row in calendar.own if row.school_year == school_year)
+    rows = {(row.province, row.level, row.grade, row.category, row.stage): row for row in (*recurring, *own)}
+    return tuple(sorted(rows.values(), key=lambda row: row.rank, reverse=True))
 
 
 _ORDER: Final = (
