@@ -48,7 +48,7 @@ docs: $(READY)  ## write the generated pages and the conformance kit anew
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m tests.conformance.build
 
-mutate: $(READY)  ## take eighteen defences out of a copy, one by one: each must turn a test red
+mutate: $(READY)  ## take the defences out of a copy, one by one: each must turn a test red
 	$(BIN)/python -m tests.mutations
 
 format: $(READY)  ## let ruff put the code in order
