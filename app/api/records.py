@@ -44,6 +44,7 @@ router = APIRouter(prefix="/api/v1", tags=["records"])
 
 RecordId = Annotated[str, Path(max_length=40, description="Mã tra cứu: UUID / look-up code")]
 XML = "application/xml"
+AsOf = Annotated[Moment | None, Query(description="Tại thời điểm; trống: bây giờ / none: now")]
 
 
 class EventOut(BaseModel):
@@ -228,11 +229,18 @@ async def head_of(
     connection: AsyncConnection, view: RecordView, *, locks_at: datetime, as_of: datetime
 ) -> tuple[RecordHead, Sequence[EventView]]:
     """Give a record as it was at a moment; QH-005 before it was recorded, when it was not there."""
+    found = await _head_at(connection, view, locks_at=locks_at, as_of=as_of)
+    if found is None:
+        raise DomainError("QH-005")
+    return found
+
+
+async def _head_at(
+    connection: AsyncConnection, view: RecordView, *, locks_at: datetime, as_of: datetime
+) -> tuple[RecordHead, Sequence[EventView]] | None:
     events = [event for event in await events_of(connection, view) if event.at <= as_of]
     status = status_of([(event.kind, event.at) for event in events], as_of=as_of, locks_at=locks_at)
-    if status is None:
-        raise DomainError("QH-005")
-    return RecordHead.of(view, status, events, locks_at), events
+    return None if status is None else (RecordHead.of(view, status, events, locks_at), events)
 
 
 async def present_moment(connection: AsyncConnection) -> datetime:
@@ -243,12 +251,7 @@ async def present_moment(connection: AsyncConnection) -> datetime:
 
 @router.get("/records/{record_id}", summary="Một học bạ / One record")
 async def read(
-    *,
-    connection: Connection,
-    service: Service,
-    actor: Reader,
-    record_id: RecordId,
-    as_of: Annotated[Moment | None, Query(description="Tại thời điểm; trống: bây giờ / none: now")] = None,
+    *, connection: Connection, service: Service, actor: Reader, record_id: RecordId, as_of: AsOf = None
 ) -> RecordOut:
     """Give a record's status and history as of a moment; signatures and recall requests as they stand."""
     view = await _find(connection, actor, record_id, service, "head")
@@ -307,8 +310,12 @@ async def pupil(
         str,
         Path(pattern=r"^[0-9A-Za-z]{1,20}$", description="Mã học sinh hoặc số định danh / pupil code or id"),
     ],
+    as_of: AsOf = None,
 ) -> PupilOut:
-    """Give all years of one pupil that the caller may read, linked by the pupil's identity."""
+    """Give all years of one pupil that the caller may read, as they stood at a moment.
+
+    They are linked by the pupil's identity; what was not recorded yet at that moment was not there.
+    """
     now = service.clock()
     views = await pupil_records(connection, student_id, scope_of(actor, now))
     if not views:
@@ -322,8 +329,9 @@ async def pupil(
             subject=f"record:{hex32(view.record_id)}",
             school_id=view.school_id,
         )
-    locks, moment = await locks_of(connection, views), await present_moment(connection)
-    heads = [
-        (await head_of(connection, view, locks_at=locks[view.record_id], as_of=moment))[0] for view in views
-    ]
+    locks, moment = await locks_of(connection, views), as_of or await present_moment(connection)
+    found = [await _head_at(connection, view, locks_at=locks[view.record_id], as_of=moment) for view in views]
+    heads = [held[0] for held in found if held is not None]
+    if not heads:
+        raise DomainError("QH-005")
     return PupilOut(student_id=views[-1].student_code, items=heads)
