@@ -16,15 +16,23 @@ from fastapi.routing import APIRoute
 from app.actors import Role, System
 from app.api.deps import Public
 from app.api.tokens import TokenKind, TokenSubject
+from app.client.packaging import NAMESPACE, Package
 from app.db import transaction
+from app.demo.authority import found_authority
+from app.demo.province import School
+from app.demo.transcripts import compose_school, sign_composed
 from app.organisations.accounts import AccountDraft, create_account
 from app.organisations.clients import create_client
 from app.organisations.kinds import OrganisationKind
 from app.organisations.tree import OrganisationDraft, create_organisation
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
+from app.snapshots.scopes import Scope, SnapshotKind
+from app.snapshots.sealing import Outcome, Sealer, seal
+from app.verify.certificates.anchors import AnchorKind, add_anchor
+from app.verify.chain import OwnerClass
 from tests.builders.routes import guards, routes
-from tests.builders.world import World, officer_password_hash, running_world
+from tests.builders.world import SIGNED, World, officer_password_hash, running_world
 
 TABLE: Final = tomllib.loads((Path(__file__).parent / "access.toml").read_text("utf-8"))
 ENTRIES: Final[Mapping[str, Mapping[str, Any]]] = TABLE["routes"]
@@ -150,11 +158,45 @@ async def _enrol(world: World, school_code: str) -> str:
     return enrolment_id
 
 
+def _queried(world: World, school: School) -> Package:
+    """A package whose first transcript is accepted with a query: chemistry in a lower secondary school."""
+    composed = compose_school(world.province, school, signed_at=SIGNED, seed=66)
+    next(composed[0].element.iter(f"{{{NAMESPACE}}}Ma")).text = "36"
+    return world.package(school, [sign_composed(one, signed_at=SIGNED) for one in composed])
+
+
+async def _list_anchor(world: World) -> str:
+    """List an authority of whom nothing else here depends."""
+    authority = found_authority(OwnerClass.LICENSED_PUBLIC, at=SIGNED)
+    async with transaction(world.service.engine) as connection:
+        listed = await add_anchor(
+            connection,
+            authority.root.certificate,
+            owner_class=OwnerClass.LICENSED_PUBLIC,
+            kind=AnchorKind.ANCHOR,
+            now=world.clock(),
+            actor=System(),
+        )
+    return listed.id.hex
+
+
+async def _seal(world: World) -> str:
+    """Seal what the province held at the last cut-off of the year before."""
+    service = world.service
+    sealer = Sealer(engine=service.engine, clock=service.clock, keys=service.keys, offload=service.offload)
+    scope = Scope(province="66", school_year=2024, kind=SnapshotKind.UPSTREAM_FINAL)
+    assert await seal(sealer, scope) is Outcome.SEALED
+    listed = await world.http.get("/api/v1/snapshots", headers=world.as_("canbo.sogddt"))
+    (snapshot,) = listed.json()["items"]
+    found: str = snapshot["snapshot_id"]
+    return found
+
+
 async def _live(world: World) -> dict[str, str]:
     """Let one school register, send, ask for a recall and a transfer, be given time; gives the ids."""
     school, other = world.school("03"), world.school("04")
     await world.enrol(school)
-    package = world.package(school)
+    package = _queried(world, school)
     answer = await world.send(school, package)
     first, second = (item["record_id"] for item in answer["items"][:2])
 
@@ -179,10 +221,13 @@ async def _live(world: World) -> dict[str, str]:
         "student_id": record["student_id"],
         "enrolment_id": await _enrol(world, school.code),
         "certificate_id": certificates[0]["certificate_id"],
-        "anchor_id": UNKNOWN_ID,
+        "anchor_id": await _list_anchor(world),
         "unknown_id": UNKNOWN_ID,
-        "snapshot_id": UNKNOWN_ID,
-        "explanation_id": UNKNOWN_ID,
+        "snapshot_id": await _seal(world),
+        "explanation_id": await make(
+            f"packages/{package.package_id}/items/1/explanations", school.code, "explanation_id",
+            ENTRIES["POST /api/v1/packages/{package_id}/items/{position}/explanations"]["body"],
+        ),
         "position": "1",
         "row_id": world.accounts["rival"].id.hex,
         "account_id": world.accounts["xa.hoalu"].id.hex,
