@@ -18,7 +18,7 @@ from app.api.deps import Public
 from app.api.tokens import TokenKind, TokenSubject
 from app.client.packaging import NAMESPACE, Package
 from app.db import transaction
-from app.demo.authority import found_authority
+from app.demo import authority as demo_authority
 from app.demo.province import School
 from app.demo.transcripts import compose_school, sign_composed
 from app.organisations.accounts import AccountDraft, create_account
@@ -167,7 +167,7 @@ def _queried(world: World, school: School) -> Package:
 
 async def _list_anchor(world: World) -> str:
     """List an authority of whom nothing else here depends."""
-    authority = found_authority(OwnerClass.LICENSED_PUBLIC, at=SIGNED)
+    authority = demo_authority.found_authority(demo_authority.OwnerClass.LICENSED_PUBLIC, at=SIGNED)
     async with transaction(world.service.engine) as connection:
         listed = await add_anchor(
             connection,
