@@ -1,4 +1,4 @@
-"""Who acts: a client sending for its schools, an officer of an authority, or the service itself."""
+"""Who acts: a client sending for its schools, a province's instance, an officer, or the service itself."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,9 +15,10 @@ class Role(StrEnum):
     MINISTRY_OFFICER = "ministry_officer"
     INSPECTOR = "inspector"
     ADMINISTRATOR = "administrator"
+    PROVINCE_SYSTEM = "province_system"
 
 
-OFFICER_ROLES: Final = frozenset(Role) - {Role.SCHOOL_SOFTWARE}
+OFFICER_ROLES: Final = frozenset(Role) - {Role.SCHOOL_SOFTWARE, Role.PROVINCE_SYSTEM}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,25 @@ class Submitter:
     @property
     def id(self) -> str:
         """How the audit log names them."""
+        return self.client_id.hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvinceSystem:
+    """A province's own instance (hệ thống của Sở): it forwards that department's snapshots, nothing else."""
+
+    client_id: UUID
+    name: str
+    department_id: int
+    province_code: str
+    rate_multiplier: int = 1
+    request_id: str | None = None
+    kind: Literal["client"] = "client"
+    role: Literal[Role.PROVINCE_SYSTEM] = Role.PROVINCE_SYSTEM
+
+    @property
+    def id(self) -> str:
+        """How the audit log names it."""
         return self.client_id.hex
 
 
@@ -73,4 +93,4 @@ class Anonymous:
     kind: Literal["anonymous"] = "anonymous"
 
 
-Actor = Submitter | Officer | System | Anonymous
+Actor = Submitter | ProvinceSystem | Officer | System | Anonymous

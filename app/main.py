@@ -14,6 +14,7 @@ from app import schedule
 from app.api import (
     accounts,
     archives,
+    arrivals,
     audit_log,
     calendar,
     certificates,
@@ -21,6 +22,7 @@ from app.api import (
     enrolments,
     explanations,
     extensions,
+    forwarding,
     health,
     impact,
     lookup,
@@ -28,6 +30,7 @@ from app.api import (
     packages,
     policies,
     problems,
+    provinces,
     public,
     recalls,
     reconciliation,
@@ -48,6 +51,10 @@ from app.api.oidc import OpenIdProvider
 from app.api.rate_limits import Calls, RateLimits, address_key, call_rates
 from app.clock import Clock, system_clock
 from app.db import open_engine, transaction
+from app.forwarding.closing import CLOSE_ARRIVAL, Closer, close_arrival
+from app.forwarding.ministry import Upstream
+from app.forwarding.requesting import FORWARD_SNAPSHOTS
+from app.forwarding.sending import Forwarder, forward_due
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE, SETTLE_HELD
 from app.ingest.process import Bench, judge_package, settle_held, settle_revocation
@@ -85,13 +92,16 @@ ROUTERS: Final = (
     reconciliation.router,
     archives.router,
     snapshots.router,
+    forwarding.router,
+    arrivals.router,
+    provinces.router,
     recalls.router,
     explanations.router,
     transfers.router,
     policies.router,
     audit_log.router,
 )
-# Periodic work and how often it is done. The ministry's instance receives snapshots and recalls nothing.
+# Periodic work and how often it is done. The ministry's instance takes snapshots and seals none.
 SEAL_SNAPSHOTS: Final = "seal snapshots"
 PROMPT_RECALLS: Final = "prompt recalls"
 PERIODIC: Final[Mapping[str, Mapping[str, timedelta]]] = {
@@ -99,8 +109,9 @@ PERIODIC: Final[Mapping[str, Mapping[str, timedelta]]] = {
         SEAL_SNAPSHOTS: timedelta(minutes=1),
         PROMPT_RECALLS: timedelta(hours=1),
         FETCH_REVOCATION: timedelta(hours=1),
+        FORWARD_SNAPSHOTS: timedelta(minutes=1),
     },
-    "ministry": {},
+    "ministry": {FETCH_REVOCATION: timedelta(hours=1)},
 }
 VERSION: Final = "0.1.0"
 DESCRIPTION: Final = (
@@ -235,6 +246,7 @@ def handles(service: ServiceState) -> Mapping[str, Handle]:
     """Say who does each kind of job."""
     bench = service.bench
     sealer = Sealer(engine=bench.engine, clock=bench.clock, keys=bench.keys, offload=bench.offload)
+    closer = Closer(engine=bench.engine, clock=bench.clock, keys=bench.keys, offload=bench.offload)
     return {
         JUDGE_PACKAGE: partial(judge_package, bench),
         SETTLE_HELD: partial(settle_held, bench),
@@ -242,7 +254,30 @@ def handles(service: ServiceState) -> Mapping[str, Handle]:
         SEAL_SNAPSHOTS: partial(schedule.run, bench.engine, partial(seal_due, sealer)),
         PROMPT_RECALLS: partial(schedule.run, bench.engine, partial(_prompt_recalls, bench)),
         FETCH_REVOCATION: partial(schedule.run, bench.engine, partial(refresh, service.refresher)),
+        FORWARD_SNAPSHOTS: partial(schedule.run, bench.engine, partial(forward_due, _forwarder(service))),
+        CLOSE_ARRIVAL: partial(close_arrival, closer),
     }
+
+
+def _forwarder(service: ServiceState) -> Forwarder:
+    settings, bench = service.settings, service.bench
+    secret = settings.upstream_client_secret
+    upstream = None
+    if settings.upstream_url is not None and settings.upstream_client_id is not None and secret is not None:
+        upstream = Upstream(
+            url=settings.upstream_url,
+            client_id=settings.upstream_client_id,
+            client_secret=secret.get_secret_value(),
+        )
+    return Forwarder(
+        engine=bench.engine,
+        clock=bench.clock,
+        keys=bench.keys,
+        offload=bench.offload,
+        upstream=upstream,
+        is_automatic=settings.upstream_automatic,
+        transcripts=settings.upstream_transcripts,
+    )
 
 
 async def _prompt_recalls(bench: Bench) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ from app.compliance import tables as compliance_tables
 from app.db import metadata, open_engine
 from app.deadlines import tables as deadline_tables
 from app.enrolment import tables as enrolment_tables
+from app.forwarding import tables as forwarding_tables
 from app.ingest import tables as ingest_tables
 from app.organisations import tables as organisation_tables
 from app.policies import tables as policy_tables
@@ -33,6 +34,7 @@ __all__ = [
     "current_revision",
     "deadline_tables",
     "enrolment_tables",
+    "forwarding_tables",
     "head_revision",
     "ingest_tables",
     "jobs",

@@ -60,6 +60,29 @@ class Settings(BaseSettings):
         default=None, description="địa chỉ công khai, nếu khác / the address clients use, if another"
     )
 
+    upstream_url: str | None = Field(
+        default=None,
+        description="địa chỉ hệ thống của Bộ, nơi bản chốt được chuyển lên; không đặt: không chuyển / "
+        "the ministry's instance that snapshots are forwarded to; unset: none are",
+    )
+    upstream_client_id: str | None = Field(
+        default=None, description="mã Bộ cấp cho hệ thống của Sở / the client id that the ministry gave"
+    )
+    upstream_client_secret: SecretStr | None = Field(
+        default=None, description="mật khẩu đi kèm / and its secret"
+    )
+    upstream_automatic: bool = Field(
+        default=True,
+        description="tự chuyển bản chốt khi đã niêm phong / forward as soon as a snapshot is sealed",
+    )
+    upstream_transcripts: int = Field(
+        default=100,
+        ge=1,
+        le=100,
+        description="số học bạ gửi một lần; giảm khi đường truyền kém / transcripts sent at once; fewer on a "
+        "poor line",
+    )
+
     token_minutes: int = Field(
         default=60, ge=1, description="thời hạn thẻ của phần mềm / life of a client's access token"
     )

@@ -23,6 +23,7 @@ from app.cli import app as command_line  # noqa: E402 - as above
 from app.deadlines.lives import EXEMPTION_LIFE, EXTENSION_LIFE  # noqa: E402 - as above
 from app.findings import CATALOGUE, Cause  # noqa: E402 - as above
 from app.findings.catalogue import FAMILIES  # noqa: E402 - as above
+from app.forwarding.life import ARRIVAL_LIFE, FORWARDING_LIFE  # noqa: E402 - as above
 from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE  # noqa: E402 - as above
 from app.lifecycle import Lifecycle  # noqa: E402 - as above
 from app.main import ROUTERS  # noqa: E402 - as above
@@ -65,6 +66,8 @@ LIVES: Final[Mapping[str, Lifecycle[Any]]] = {
     "Học bạ trong gói / Item": ITEM_LIFE,
     "Chứng thư số / Certificate": CERTIFICATE_LIFECYCLE,
     "Yêu cầu thu hồi / Recall": RECALL_LIFECYCLE,
+    "Chuyển tiếp, tại Sở / Forwarding, at a province": FORWARDING_LIFE,
+    "Đợt nhận, tại Bộ / Arrival, at the ministry": ARRIVAL_LIFE,
     "Chuyển giao quyền quản lý / Transfer": TRANSFER_LIFECYCLE,
     "Gia hạn / Extension": EXTENSION_LIFE,
     "Học bạ giấy được miễn / Exemption": EXEMPTION_LIFE,

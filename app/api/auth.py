@@ -7,7 +7,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actors import Actor, Anonymous, Officer, Submitter
+from app.actors import Actor, Anonymous, Officer, ProvinceSystem, Submitter
 from app.api.oidc import OpenIdProvider
 from app.api.tokens import TokenKind, TokenSubject, read_token
 from app.clock import Clock
@@ -67,6 +67,15 @@ class Authenticator:
             client = await find_client(connection, named.id, now)
         if client is None or not client.is_active:
             raise DomainError("QH-002")
+        if client.department_id is not None and client.department_code is not None:
+            return ProvinceSystem(
+                client_id=client.id,
+                name=client.name,
+                department_id=client.department_id,
+                province_code=client.department_code,
+                rate_multiplier=client.rate_multiplier,
+                request_id=request_id,
+            )
         return Submitter(
             client_id=client.id,
             name=client.name,

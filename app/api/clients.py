@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.actors import Officer, Role
 from app.api.deps import Connection, Service, requires
 from app.api.paging import Cursor, Limit, Page, text_after
-from app.api.texts import Asked, Line, Moment, SchoolCode, identified
+from app.api.texts import Asked, Line, Moment, OrganisationCode, SchoolCode, identified
 from app.errors import DomainError
 from app.ids import hex32
 from app.organisations.clients import (
@@ -37,6 +37,10 @@ class ClientIn(Asked):
     name: Line
     client_id: Annotated[str | None, Field(max_length=64)] = None
     schools: list[SchoolCode] = Field(default_factory=list, max_length=5000)
+    department: Annotated[
+        OrganisationCode | None,
+        Field(description="Hệ thống của Sở này, để chuyển bản chốt lên Bộ / this department's own instance"),
+    ] = None
 
 
 class ClientChange(Asked):
@@ -64,6 +68,7 @@ class ClientOut(BaseModel):
     created_at: datetime
     rate_multiplier: int
     schools: list[str]
+    department: str | None
 
     @classmethod
     def of(cls, found: Client, **more: str) -> Self:
@@ -76,6 +81,7 @@ class ClientOut(BaseModel):
             created_at=found.created_at,
             rate_multiplier=found.rate_multiplier,
             schools=list(found.school_codes),
+            department=found.department_code,
             **more,
         )
 
@@ -105,6 +111,7 @@ async def create(
         connection,
         name=asked.name,
         school_codes=asked.schools,
+        department_code=asked.department,
         client_id=asked.client_id,
         now=service.clock(),
         actor=actor,

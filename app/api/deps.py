@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.actors import Actor, Officer, Role, Submitter
+from app.actors import Actor, Officer, ProvinceSystem, Role, Submitter
 from app.api.auth import Authenticator
 from app.api.measures import Measures
 from app.api.rate_limits import Calls, RateLimits, address_key, with_jitter
@@ -85,6 +85,10 @@ class Public:
 PUBLIC = Depends(Public())
 
 
+# Whoever may be let in by a guard.
+Caller = Submitter | ProvinceSystem | Officer
+
+
 class Requires:
     """A route's guard: who may call it, and how often.
 
@@ -97,7 +101,7 @@ class Requires:
         self.roles = frozenset(roles)
         self._calls = calls
 
-    async def __call__(self, request: Request, service: Service) -> Submitter | Officer:
+    async def __call__(self, request: Request, service: Service) -> Caller:
         """Say who calls, or refuse."""
         try:
             actor = await _caller(request, service)
@@ -105,7 +109,7 @@ class Requires:
             if error.code in {"QH-001", "QH-002"}:
                 count_call(request, service, Calls.REFUSED, address_of(request))
             raise
-        if isinstance(actor, Submitter):
+        if isinstance(actor, Submitter | ProvinceSystem):
             calls = self._calls or Calls.CLIENT
             count_call(request, service, calls, actor.id, times=actor.rate_multiplier)
         else:
@@ -115,18 +119,16 @@ class Requires:
         return actor
 
 
-async def _caller(request: Request, service: ServiceState) -> Submitter | Officer:
+async def _caller(request: Request, service: ServiceState) -> Caller:
     actor: Actor = await service.authenticator.authenticate(
         request.headers.get("authorization"), request.state.request_id
     )
-    if isinstance(actor, Submitter | Officer):
+    if isinstance(actor, Submitter | ProvinceSystem | Officer):
         return actor
     raise DomainError("QH-001")
 
 
-def requires(
-    *roles: Role, calls: Calls | None = None
-) -> Callable[[Request, Service], Awaitable[Submitter | Officer]]:
+def requires(*roles: Role, calls: Calls | None = None) -> Callable[[Request, Service], Awaitable[Caller]]:
     """Name the roles that may call a route, and what its calls by clients are counted as."""
     return Requires(*roles, calls=calls)
 

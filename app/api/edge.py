@@ -31,6 +31,8 @@ HEADERS: Final = (
 LARGE_BODIES: Final = frozenset(
     {"/api/v1/packages", "/api/v1/validations", "/api/v1/organisations/import", "/api/v1/enrolments"}
 )
+# A province's parts of a snapshot, each under the snapshot's own address.
+LARGE_BODIES_UNDER: Final = "/api/v1/forwardings/"
 # The decoder's mark for what was no UTF-8, NUL, and lone surrogates: no address of ours holds them.
 UNSTORABLE: Final = re.compile("[\x00\ufffd\ud800-\udfff]")
 
@@ -143,7 +145,8 @@ class _Exchange:
     ) -> None:
         self._scope, self._receive, self._send = scope, receive, send
         self._limits, self._count = limits, count
-        self._limit = limits.package_bytes if scope["path"] in LARGE_BODIES else limits.body_bytes
+        is_large = scope["path"] in LARGE_BODIES or scope["path"].startswith(LARGE_BODIES_UNDER)
+        self._limit = limits.package_bytes if is_large else limits.body_bytes
         self._deadline = asyncio.get_running_loop().time() + limits.body_seconds
         self._received = 0
         self._is_whole = False

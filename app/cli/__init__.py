@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import admin, crls, demonstration, operator, proofs, sender, sending
+from app.cli import admin, crls, demonstration, forwardings, operator, proofs, sender, sending
 
 app = typer.Typer(
     name="hocba",
@@ -14,6 +14,8 @@ app = typer.Typer(
 app.add_typer(operator.commands)
 app.add_typer(admin.commands, name="admin")
 admin.commands.add_typer(crls.commands, name="crls")
+admin.commands.add_typer(forwardings.commands, name="forwardings")
+admin.commands.add_typer(forwardings.keys, name="province-keys")
 app.add_typer(operator.db, name="db")
 app.add_typer(operator.keys, name="keys")
 app.add_typer(operator.jobs, name="jobs")

@@ -292,6 +292,9 @@ def add_client(
     school: Annotated[
         list[str] | None, typer.Option(help="Mã trường uỷ quyền / school that authorised it")
     ] = None,
+    department: Annotated[
+        str | None, typer.Option(help="Hệ thống của Sở này / this department's own instance")
+    ] = None,
     as_json: Json = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -299,8 +302,9 @@ def add_client(
 
     async def work(connection: AsyncConnection, now: datetime) -> dict[str, Any]:
         made, secret = await create_client(
-            connection, name=name, client_id=client_id, school_codes=school or (), now=now, actor=OPERATOR
-        )
+            connection, name=name, client_id=client_id, school_codes=school or (),
+            department_code=department, now=now, actor=OPERATOR,
+        )  # fmt: skip
         return {"client_id": made.client_id, "client_secret": secret, "schools": list(made.school_codes)}
 
     body = run(data_dir, work, as_json=as_json)

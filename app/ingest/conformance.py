@@ -82,8 +82,21 @@ def check_item(
     fifty are counted, not listed (``DD-076``). Explaining what the schema refuses takes some fifty times as
     long as accepting it: whoever judges very many refused ones may have the later ones told more briefly.
     """
-    place = piece.place
-    xml = piece.standing_alone()
+    return check_transcript(
+        piece.standing_alone(), piece.place, profile, envelope, limits, is_explained=is_explained
+    )
+
+
+def check_transcript(
+    xml: bytes,
+    place: Place,
+    profile: FormatProfile,
+    envelope: Envelope | None,
+    limits: Limits,
+    *,
+    is_explained: bool = True,
+) -> ConformantTranscript | NonconformantTranscript:
+    """Judge one transcript that stands alone; without an envelope nothing is compared with a header."""
     root = _parse(xml, place, limits)
     if isinstance(root, Finding):
         return NonconformantTranscript(

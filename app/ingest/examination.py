@@ -13,7 +13,12 @@ from uuid import UUID
 from app.findings import Finding
 from app.formats.place import Place
 from app.formats.profile import Envelope, FormatProfile, TranscriptFacts
-from app.ingest.conformance import ConformantTranscript, check_item
+from app.ingest.conformance import (
+    ConformantTranscript,
+    NonconformantTranscript,
+    check_item,
+    check_transcript,
+)
 from app.ingest.duplicates import repeated
 from app.ingest.envelope import OuterFields, check_envelope, unpack
 from app.ingest.limits import Limits
@@ -127,6 +132,26 @@ def _examine(
     is_explained: bool,
 ) -> ExaminedItem:
     checked = check_item(piece, profile, envelope, limits, is_explained=is_explained)
+    return _with_signatures(checked, profile, acceptance)
+
+
+def examine_alone(
+    xml: bytes, profile: FormatProfile, limits: Limits, acceptance: AcceptancePolicy
+) -> ExaminedItem:
+    """Examine one transcript as it was stored: in no package, so that no header is asked.
+
+    What the schema refuses is told briefly: whoever stored it was told everything.
+    """
+    place = Place(name=profile.transcript_name)
+    checked = check_transcript(xml, place, profile, None, limits, is_explained=False)
+    return _with_signatures(checked, profile, acceptance)
+
+
+def _with_signatures(
+    checked: ConformantTranscript | NonconformantTranscript,
+    profile: FormatProfile,
+    acceptance: AcceptancePolicy,
+) -> ExaminedItem:
     if isinstance(checked, ConformantTranscript):
         record_id: UUID | None = checked.facts.record_id
         findings = checked.warnings

@@ -1,4 +1,4 @@
-"""Clients (phần mềm nhà trường): a vendor's software and the schools that authorised it to act for them."""
+"""Clients (phần mềm): a vendor's, with the schools that authorised it; a department's own instance."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ from app.errors import DomainError
 from app.ids import uuid7
 from app.organisations.kinds import Organisation, OrganisationKind
 from app.organisations.passwords import hash_secret, make_secret
-from app.organisations.tables import client, client_school, organisation
+from app.organisations.tables import client, client_school, organisation, province_client
 from app.organisations.tree import find_organisation
 
 _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
@@ -26,7 +26,11 @@ _CLIENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A client as it stands at a moment, with the schools it may act for; never its secret."""
+    """A client as it stands at a moment, with the schools it may act for; never its secret.
+
+    Attributes:
+        department_id: where it is a department's own instance, which forwards to the ministry: of which.
+    """
 
     id: UUID
     client_id: str
@@ -36,6 +40,8 @@ class Client:
     school_ids: frozenset[int]
     school_codes: tuple[str, ...]
     rate_multiplier: int
+    department_id: int | None = None
+    department_code: str | None = None
 
 
 def _authorised(at: datetime) -> ColumnElement[bool]:
@@ -49,11 +55,20 @@ def _clients(at: datetime) -> Select[tuple[object, ...]]:
     """Read a client and its present schools in one row."""
     ids = func.array_agg(organisation.c.id).filter(organisation.c.id.is_not(None))
     codes = func.array_agg(organisation.c.code).filter(organisation.c.code.is_not(None))
+    department = organisation.alias("department")
     return (
-        select(client, ids.label("school_ids"), codes.label("school_codes"))
+        select(
+            client,
+            ids.label("school_ids"),
+            codes.label("school_codes"),
+            department.c.id.label("department_id"),
+            department.c.code.label("department_code"),
+        )
+        .outerjoin(province_client, province_client.c.client_id == client.c.id)
+        .outerjoin(department, department.c.id == province_client.c.department_id)
         .outerjoin(client_school, and_(client_school.c.client_id == client.c.id, _authorised(at)))
         .outerjoin(organisation, organisation.c.id == client_school.c.school_id)
-        .group_by(client.c.id)
+        .group_by(client.c.id, department.c.id)
     )
 
 
@@ -67,6 +82,8 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         school_ids=frozenset(row.school_ids or ()),
         school_codes=tuple(sorted(row.school_codes or ())),
         rate_multiplier=row.rate_multiplier,
+        department_id=row.department_id,
+        department_code=row.department_code,
     )
 
 
@@ -105,14 +122,18 @@ async def create_client(
     *,
     name: str,
     school_codes: Collection[str] = (),
+    department_code: str | None = None,
     client_id: str | None = None,
     now: datetime,
     actor: Actor,
 ) -> tuple[Client, str]:
     """Add a client; gives it and its secret, which is shown this once and kept only as a digest.
 
-    Refuses with QH-056 a client id that is taken or malformed, QH-057 a code that is no school's.
+    It acts for schools, or is a department's own instance, never both. Refuses with QH-056 a client id that
+    is taken or malformed, QH-057 a code that is no school's, QH-120 one that is no department's or stands
+    beside schools.
     """
+    department = await _department(connection, department_code, school_codes)
     chosen = client_id or f"client-{secrets.token_hex(6)}"
     if _CLIENT_ID.fullmatch(chosen) is None:
         raise DomainError("QH-056", client_id=chosen)
@@ -130,8 +151,12 @@ async def create_client(
         actor=actor,
         tag=AuditTag.CLIENT_CREATED,
         subject=row_id.hex,
-        facts={"client_id": chosen, "name": name},
+        facts={"client_id": chosen, "name": name, "department": department_code},
     )
+    if department is not None:
+        await connection.execute(
+            insert(province_client).values(client_id=row_id, department_id=department.id)
+        )
     for code in sorted(set(school_codes)):
         await authorise(connection, row_id, code, now=now, actor=actor)
     return await _present(connection, row_id, now), secret
@@ -148,10 +173,14 @@ async def authorise(
 ) -> None:
     """Record that a school lets the client act for it, from now on; repeating it changes nothing.
 
-    Refuses with QH-005 an unknown client and QH-057 a code that is no school's.
+    Refuses with QH-005 an unknown client, QH-057 a code that is no school's, QH-120 a department's instance.
     """
     await _require(connection, row_id)
     school = await _school(connection, school_code)
+    if await connection.scalar(
+        select(province_client.c.client_id).where(province_client.c.client_id == row_id)
+    ):
+        raise DomainError("QH-120", organisation_code=school_code)
     current = select(client_school.c.school_id).where(
         client_school.c.client_id == row_id, client_school.c.school_id == school.id, _authorised(now)
     )
@@ -236,6 +265,17 @@ async def _require(connection: AsyncConnection, row_id: UUID) -> None:
     found = await connection.execute(select(client.c.id).where(client.c.id == row_id).with_for_update())
     if found.one_or_none() is None:
         raise DomainError("QH-005")
+
+
+async def _department(
+    connection: AsyncConnection, code: str | None, school_codes: Collection[str]
+) -> Organisation | None:
+    if code is None:
+        return None
+    found = await find_organisation(connection, code)
+    if found is None or found.kind is not OrganisationKind.DEPARTMENT or school_codes:
+        raise DomainError("QH-120", organisation_code=code)
+    return found
 
 
 async def _school(connection: AsyncConnection, code: str) -> Organisation:

@@ -99,6 +99,14 @@ client_school = Table(
     Index("ix_client_school_school_id", "school_id"),
 )
 
+# Which department's own instance a client is: with it a province forwards its snapshots to the ministry.
+province_client = Table(
+    "province_client",
+    metadata,
+    Column("client_id", Uuid, ForeignKey("client.id"), primary_key=True),
+    Column("department_id", Integer, ForeignKey("organisation.id"), nullable=False),
+)
+
 # What is left of an allowance for sign-ins; the key is a digest of whom it counts.
 sign_in_attempt = Table(
     "sign_in_attempt",

@@ -23,6 +23,7 @@ class PolicyKey(StrEnum):
     RECALL_REMINDER_DAYS = "recall_reminder_days"
     RECALL_ESCALATION_DAYS = "recall_escalation_days"
     REVOCATION_CHECKING = "revocation_checking"
+    FORWARDING_DAYS = "forwarding_days"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,11 +39,12 @@ ENTRIES: Final[Mapping[str, Mapping[str, Any]]] = TABLE["routes"]
 UNKNOWN_ID: Final = "0190163d8694739b8a00000000000000"
 
 # What is no secret of ours, and so the same whoever asks.
-SAME: Final = ("version", "existing_code", "position")
+SAME: Final = ("version", "existing_code", "position", "number", "kid")
 
 # Callers of another province, where nothing of ours may be seen.
 STRANGERS: Final = {
     "rival": Role.SCHOOL_SOFTWARE,
+    "so-37": Role.PROVINCE_SYSTEM,
     "xa.hoalu": Role.COMMUNE_OFFICER,
     "so.ninhbinh": Role.DEPARTMENT_OFFICER,
     "thanhtra.ninhbinh": Role.INSPECTOR,
@@ -142,6 +143,11 @@ async def _found_strangers(world: World) -> None:
         client, _ = await create_client(
             connection, name="rival", client_id="rival", school_codes=("37A0000201",), now=now, actor=actor
         )
+        for code in ("37", "66"):
+            own, _ = await create_client(
+                connection, name=code, client_id=f"so-{code}", department_code=code, now=now, actor=actor
+            )
+            world.accounts[own.client_id] = TokenSubject(kind=TokenKind.CLIENT, id=own.id)
         world.accounts["rival"] = TokenSubject(kind=TokenKind.CLIENT, id=client.id)
 
 
@@ -229,6 +235,8 @@ async def _live(world: World) -> dict[str, str]:
             ENTRIES["POST /api/v1/packages/{package_id}/items/{position}/explanations"]["body"],
         ),
         "position": "1",
+        "number": "0",
+        "kid": "none",
         "row_id": world.accounts["rival"].id.hex,
         "account_id": world.accounts["xa.hoalu"].id.hex,
         "recall_id": await make(
@@ -260,6 +268,7 @@ async def nation(
             Role.MINISTRY_OFFICER: "bogddt",
             Role.INSPECTOR: "thanhtra.sogddt",
             Role.ADMINISTRATOR: "quantri",
+            Role.PROVINCE_SYSTEM: "so-66",
         }
         yield Nation(world, callers, await _live(world))
     await drop_database(postgres.dsn("postgres"), "nation")

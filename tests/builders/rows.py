@@ -25,6 +25,8 @@ _BY_TYPE: Final[Mapping[str, str]] = {
 
 # Where the type alone does not satisfy the column's CHECK.
 _BY_NAME: Final[Mapping[str, str]] = {
+    "arrival.kind": "'UPSTREAM_FINAL'",
+    "arrival_progress.state": "'receiving'",
     "calendar_row.category": "'CONFIRMED'",
     "calendar_row.mode": "'HARD'",
     "calendar_row.stage": "'SCHOOL'",
@@ -35,6 +37,7 @@ _BY_NAME: Final[Mapping[str, str]] = {
     "exemption.state": "'registered'",
     "explanation.state": "'given'",
     "extension.state": "'requested'",
+    "forwarding.state": "'pending'",
     "item.record_id": "'018f0000-0000-7000-8000-000000000002'",
     "item.state": "'held'",
     "ocsp_response.status": "'good'",

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import SERVICE_ROLE, open_engine
 from app.deadlines.lives import EXEMPTION_LIFE, EXTENSION_LIFE
+from app.forwarding.life import ARRIVAL_LIFE, FORWARDING_LIFE
 from app.ingest.package import ITEM_LIFE, PACKAGE_LIFE
 from app.ingest.queries import EXPLANATION_LIFECYCLE
 from app.lifecycle import Lifecycle
@@ -59,6 +60,8 @@ LIVES = (
     Life(table="explanation", life=EXPLANATION_LIFECYCLE),
     Life(table="recall", life=RECALL_LIFECYCLE),
     Life(table="recall_item", life=RECALL_LIFECYCLE),
+    Life(table="forwarding", life=FORWARDING_LIFE),
+    Life(table="arrival_progress", life=ARRIVAL_LIFE),
     Life(table="transfer", life=TRANSFER_LIFECYCLE),
     Life(table="transfer_item", life=TRANSFER_LIFECYCLE),
 )

@@ -48,6 +48,7 @@ def test_the_defaults_are_those_of_the_law() -> None:
         PolicyKey.RECALL_REMINDER_DAYS: 3,
         PolicyKey.RECALL_ESCALATION_DAYS: 7,
         PolicyKey.REVOCATION_CHECKING: "prefer",
+        PolicyKey.FORWARDING_DAYS: 3,
     }
 
 

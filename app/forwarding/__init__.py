@@ -1,0 +1,1 @@
+"""Forwarding (chuyển tiếp lên Bộ): a province sends sealed snapshots, the ministry acknowledges them."""
