@@ -70,6 +70,7 @@ class Usage:
     critical_unknown: bool = False
     permitted_host: str | None = None
     purposes: tuple[x509.ObjectIdentifier, ...] = ()
+    names_keys: bool = False
 
 
 SIGNER: Final = Usage()
@@ -110,6 +111,13 @@ def issue(
     )
     for extension, is_critical in _extensions(usage):
         builder = builder.add_extension(extension, critical=is_critical)
+    if usage.names_keys:
+        public = (key if issuer is None else issuer.key).public_key()
+        for named in (
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()),
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(public),
+        ):
+            builder = builder.add_extension(named, critical=False)
     certificate = builder.sign(key if issuer is None else issuer.key, hashes.SHA256())
     above = () if issuer is None else (issuer.certificate, *issuer.issuers)
     return Holder(key=key, certificate=certificate, issuers=above)

@@ -203,7 +203,14 @@ def test_a_certificate_for_other_purposes_only_is_refused(
     assert (found and (found.code, found.facts)) == (told and ("KS-058", {"purposes": told}))
 
 
-@pytest.mark.parametrize("usage", [Usage(may_sign=None), Usage(may_sign=None, has_constraints=False)])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        Usage(may_sign=None),
+        Usage(may_sign=None, has_constraints=False),
+        Usage(may_sign=None, has_constraints=False, names_keys=True),  # `openssl x509 -req` from 3.2 on
+    ],
+)
 def test_a_certificate_that_states_no_usage_may_sign(usage: Usage) -> None:
     leaf = issue("Trường", private_key("p256", 98), infrastructure().authority, usage=usage)
 
