@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from app.client.keys import PrivateKey
+from app.demo.authority import Authority, Credential
+from tests.builders.pki import private_key
 
 Signer = tuple[x509.Certificate, PrivateKey]
 
@@ -80,6 +83,37 @@ def point(
         indirect_crl=indirect,
         only_contains_attribute_certs=attributes,
     )
+
+
+def seal_with_responder(authority: Authority, address: str) -> Credential:
+    """A seal that names a responder."""
+    described = x509.AccessDescription(
+        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(address)
+    )
+    return _issued(authority, "Trường có OCSP", 0x0C5F, x509.AuthorityInformationAccess([described]))
+
+
+def delegate(authority: Authority) -> Credential:
+    """A responder by the authority's leave."""
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING])
+    return _issued(authority, "OCSP", 0x0C5A, usage)
+
+
+def _issued(authority: Authority, name: str, serial: int, extension: x509.ExtensionType) -> Credential:
+    key = private_key("p256", serial)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+        .issuer_name(authority.issuing.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(serial)
+        .not_valid_before(datetime(2026, 5, 1, tzinfo=UTC))
+        # The library stamps an answer with the machine's own time.
+        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
+        .add_extension(extension, critical=False)
+        .sign(authority.issuing.key, hashes.SHA256())
+    )
+    return Credential(certificate=certificate, key=key)
 
 
 def make_ocsp(

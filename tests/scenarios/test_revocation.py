@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import jobs
@@ -27,9 +25,8 @@ from app.verify.revocation.fetching import FetchRules
 from app.verify.revocation.known import KnownRevocations
 from app.verify.revocation.refreshing import refresh
 from app.verify.revocation.shelf import Shelf, Taken, hold_shelf, shelf_version, take_crl
-from tests.builders.pki import private_key
 from tests.builders.publisher import publisher, whole
-from tests.builders.revocation import Revoked, make_crl, make_ocsp
+from tests.builders.revocation import Revoked, delegate, make_crl, make_ocsp, seal_with_responder
 from tests.builders.world import NOW, SIGNED, World
 
 LEVEL = "03"
@@ -293,26 +290,6 @@ async def test_what_is_fetched_and_what_failed_is_shown(world: World) -> None:
     assert later["lists"][0]["is_current"] is False
 
 
-def askable(authority: Authority, address: str) -> Credential:
-    """A seal that names a responder."""
-    key = private_key("p256", 150)
-    described = x509.AccessDescription(
-        AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(address)
-    )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Trường có OCSP")]))
-        .issuer_name(authority.issuing.certificate.subject)
-        .public_key(key.public_key())
-        .serial_number(0x0C5F)
-        .not_valid_before(SIGNED - 30 * DAY)
-        .not_valid_after(SIGNED + 300 * DAY)
-        .add_extension(x509.AuthorityInformationAccess([described]), critical=False)
-        .sign(authority.issuing.key, hashes.SHA256())
-    )
-    return Credential(certificate=certificate, key=key)
-
-
 async def test_responders_are_asked_about_approved_certificates_where_that_is_switched_on(
     world: World,
 ) -> None:
@@ -320,7 +297,7 @@ async def test_responders_are_asked_about_approved_certificates_where_that_is_sw
     authority = authority_of(world, school.seal.certificate)
     issuing = authority.issuing
     async with publisher(answers) as home:
-        seal = askable(authority, f"{home}/ocsp")
+        seal = seal_with_responder(authority, f"{home}/ocsp")
         answers["/ocsp"] = whole(
             make_ocsp(
                 (issuing.certificate, issuing.key),
@@ -346,6 +323,31 @@ async def test_responders_are_asked_about_approved_certificates_where_that_is_sw
     )
     check = next(row for row in shown.json()["checks"] if row["name"] == "revocation")
     assert (check["indication"], check["code"]) == ("failed", "KS-060")
+
+
+async def test_a_responder_whom_its_authority_revoked_is_not_believed(world: World) -> None:
+    school, answers = world.school(LEVEL), dict[str, bytes]()
+    authority = authority_of(world, school.seal.certificate)
+    responder = delegate(authority)
+    entry = Revoked(at=SIGNED, reason=x509.ReasonFlags.key_compromise)
+    async with publisher(answers) as home:
+        seal = seal_with_responder(authority, f"{home}/ocsp")
+        answers["/ocsp"] = whole(
+            make_ocsp(
+                (responder.certificate, responder.key),
+                seal.certificate,
+                authority.issuing.certificate,
+                this_update=NOW - HOUR,
+                carried=[responder.certificate],
+            )
+        )
+        await world.approve(school, await world.register(school, "NHA_TRUONG", seal))
+        await take(world, crl(authority.issuing, {responder.certificate.serial_number: entry}))
+        refresher = replace(world.service.refresher, rules=MAY_BE_NEAR, asks_responders=True)
+        assert await refresh(refresher) == {"lists": 0, "answers": 0, "failed": 1}
+    view = (await world.http.get("/api/v1/revocation", headers=world.as_("quantri"))).json()
+    assert [(row["kind"], row["code"]) for row in view["sources"]] == [("ocsp", "KS-084")]
+    assert view["responses"] == 0
 
 
 async def test_the_impact_of_a_key_is_listed_for_the_authority(enrolled: World) -> None:
