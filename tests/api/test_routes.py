@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -198,6 +199,13 @@ async def _seal(world: World) -> str:
     return found
 
 
+async def _make(world: World, path: str, caller: str, key: str, body: Mapping[str, object]) -> str:
+    made = await world.http.post(f"/api/v1/{path}", json=body, headers=world.as_(caller))
+    assert made.status_code == 201, made.text
+    found: str = made.json()[key]
+    return found
+
+
 async def _live(world: World) -> dict[str, str]:
     """Let one school register, send, ask for a recall and a transfer, be given time; gives the ids."""
     school, other = world.school("03"), world.school("04")
@@ -205,13 +213,7 @@ async def _live(world: World) -> dict[str, str]:
     package = _queried(world, school)
     answer = await world.send(school, package)
     first, second = (item["record_id"] for item in answer["items"][:2])
-
-    async def make(path: str, caller: str, key: str, body: Mapping[str, object]) -> str:
-        made = await world.http.post(f"/api/v1/{path}", json=body, headers=world.as_(caller))
-        assert made.status_code == 201, made.text
-        found: str = made.json()[key]
-        return found
-
+    make = partial(_make, world)
     head = world.as_(school.code)
     record = (await world.http.get(f"/api/v1/records/{first}", headers=head)).json()
     certificates = (await world.http.get("/api/v1/certificates", headers=head)).json()["items"]
