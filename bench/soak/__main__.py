@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -53,13 +54,21 @@ def show(figures: dict[str, Any], console: Console) -> None:
         console.print(wrong, style="red")
 
 
+async def _stoppable(options: Options) -> dict[str, Any]:
+    """Take SIGTERM as Ctrl-C is taken: what was put up is taken down."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await soak(options)
+
+
 def main() -> int:
     """Do one run; 1 where a promise was broken."""
     given = arguments()
     # The supervisor tells of every death it repairs; here they are the point.
     logging.getLogger("app.postgres").setLevel(logging.ERROR)
     figures = asyncio.run(
-        soak(
+        _stoppable(
             Options(
                 seed=given.seed,
                 kills=given.kills,

@@ -70,6 +70,7 @@ async def soak(options: Options) -> dict[str, Any]:
         open_relay(stage.port) as relay,
     ):
         login = await _found(stage, shipyard)
+        stage.set_clock(timedelta())
         watch.lap("to found the province")
         saboteur = Saboteur(
             stage=stage, relay=relay, ledger=ledger, random=random, hold_seconds=options.hold_seconds
@@ -161,16 +162,17 @@ async def _load(
         ]
         try:
             await saboteur.run(steps)
-        finally:
             stop.set()
             _, late = await asyncio.wait(sending, timeout=DRAIN_SECONDS)
-            for task in late:
+        finally:
+            for task in sending:
                 task.cancel()
-        if late:
-            saboteur.ledger.wrongs.append(f"{len(late)} clients without an answer for {DRAIN_SECONDS:.0f} s")
-        for task in sending:
-            if task not in late:
-                task.result()
+            ended = await asyncio.gather(*sending, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+    if late:
+        saboteur.ledger.wrongs.append(f"{len(late)} clients without an answer for {DRAIN_SECONDS:.0f} s")
 
 
 async def _reckon(stage: Stage, ledger: Ledger, login: Login) -> Reckoning:

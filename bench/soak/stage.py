@@ -24,6 +24,7 @@ from app.schema import upgrade_schema
 from bench.soak.disk import NoDiskError, SmallDisk, small_disk
 
 STARTS_AT: Final = datetime(2026, 6, 10, 2, 0, tzinfo=UTC)
+FOUNDED_BEFORE: Final = timedelta(days=1)
 LEASE_SECONDS: Final = 3
 DATABASE: Final = "hocba"
 # Small enough that filling it is soon felt, large enough for what a run records.
@@ -110,9 +111,9 @@ class Stage:
         return self.folder / "clock"
 
     def begin_time(self) -> None:
-        """Set the story's beginning."""
+        """Set the story's beginning; the province is founded the day before, so that time may go back."""
         self._ahead = STARTS_AT - system_clock()
-        self.set_clock(timedelta())
+        self.set_clock(-FOUNDED_BEFORE)
 
     def server_processes(self) -> list[int]:
         """Give PostgreSQL's processes, the postmaster first; none while it is down."""
