@@ -228,6 +228,24 @@ def _is_of_record() -> ColumnElement[bool]:
     )
 
 
+async def ledger_page(
+    connection: AsyncConnection, *, after: tuple[int, int, UUID] | None, limit: int
+) -> Sequence[RecordView]:
+    """Give the next records of the whole ledger in the order of its key, for whoever goes through all of it.
+
+    Args:
+        connection: for reading.
+        after: school, school year and look-up code of the last one seen.
+        limit: at most so many.
+    """
+    key = (record.c.school_id, record.c.school_year, record.c.record_id)
+    statement = select(*_COLUMNS).join(organisation, organisation.c.id == record.c.school_id)
+    if after is not None:
+        statement = statement.where(tuple_(*key) > tuple_(*after))
+    rows = await connection.execute(statement.order_by(*key).limit(limit))
+    return [RecordView(**row._mapping) for row in rows]  # noqa: SLF001 - as above
+
+
 async def read_xml(connection: AsyncConnection, view: RecordView) -> bytes:
     """Give the bytes that were verified, unchanged.
 
