@@ -53,6 +53,11 @@ class Settings(BaseSettings):
         description="người dùng có sẵn để chạy CSDL nhúng khi là root / "
         "existing user to run the embedded database as, under root",
     )
+    wal_archive: Path | None = Field(
+        default=None,
+        description="thư mục lưu WAL của CSDL nhúng, để khôi phục tới một thời điểm / where the embedded "
+        "database archives its log, to restore any moment from",
+    )
 
     host: str = Field(default="127.0.0.1", description="địa chỉ lắng nghe / address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="cổng / port")

@@ -2,7 +2,7 @@
 
 import typer
 
-from app.cli import admin, crls, demonstration, forwardings, operator, proofs, sender, sending
+from app.cli import admin, crls, demonstration, forwardings, operator, proofs, safekeeping, sender, sending
 
 app = typer.Typer(
     name="hocba",
@@ -19,6 +19,7 @@ admin.commands.add_typer(forwardings.keys, name="province-keys")
 app.add_typer(operator.db, name="db")
 app.add_typer(operator.keys, name="keys")
 app.add_typer(operator.jobs, name="jobs")
+app.add_typer(safekeeping.commands)
 app.add_typer(demonstration.commands)
 app.add_typer(sender.commands)
 app.add_typer(sending.commands)

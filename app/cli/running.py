@@ -57,7 +57,13 @@ def open_database(settings: Settings) -> Iterator[str]:
         yield running.sqlalchemy_url(DATABASE)
         return
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    server = EmbeddedPostgres(folder, binaries=settings.pg_bin, pg_user=settings.pg_user, notice=notice)
+    server = EmbeddedPostgres(
+        folder,
+        binaries=settings.pg_bin,
+        pg_user=settings.pg_user,
+        wal_archive=settings.wal_archive,
+        notice=notice,
+    )
     with server:
         asyncio.run(ensure_database(server.dsn("postgres"), DATABASE))
         yield server.sqlalchemy_url(DATABASE)

@@ -55,6 +55,10 @@ class Account:
         """Whether this account can reach the folder and write in it; tried, not guessed from modes."""
         return self.run(["/bin/sh", "-c", 'cd "$1" && test -w .', "sh", folder]).returncode == 0
 
+    def may_read(self, folder: Path) -> bool:
+        """Whether this account can reach the folder and read in it; tried, not guessed from modes."""
+        return self.run(["/bin/sh", "-c", 'cd "$1" && test -r .', "sh", folder]).returncode == 0
+
     def take(self, path: Path) -> None:
         """Make this account the owner of a file or folder of ours."""
         if self.is_switch:

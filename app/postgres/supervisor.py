@@ -18,6 +18,7 @@ from typing import Final, Self
 from app.postgres import launcher
 from app.postgres.account import ENVIRONMENT
 from app.postgres.address import ServerAddress, read_postmaster_file
+from app.postgres.archive import archiving
 from app.postgres.binaries import Binaries, find_binaries, runnable_binaries
 from app.postgres.cluster import NOT_DURABLE, SETTINGS, ensure_cluster, server_command
 from app.postgres.folder_lock import release, try_lock
@@ -53,6 +54,7 @@ class EmbeddedPostgres:
         pg_user: str | None = None,
         durable: bool = True,
         settings: Mapping[str, str] | None = None,
+        wal_archive: Path | None = None,
         start_seconds: float = 1800,
         notice: Callable[[str], None] = _logger.warning,
     ) -> None:
@@ -64,6 +66,7 @@ class EmbeddedPostgres:
             pg_user: as root, the existing unprivileged account to run as; else the first of postgres, nobody.
             durable: False gives up safety against a crash of the machine for speed; for tests.
             settings: PostgreSQL settings on top of ours.
+            wal_archive: a folder that the log is copied to as it is written, to restore any moment from.
             start_seconds: how long recovery after a crash may take before ``start`` gives up.
             notice: told, in Vietnamese and English, what takes long or went wrong and was repaired.
         """
@@ -72,6 +75,7 @@ class EmbeddedPostgres:
         self._pg_user = pg_user
         self._is_durable = durable
         self._settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
+        self._wal_archive = wal_archive
         self._start_seconds = start_seconds
         self._notice = notice
         self._process_id = 0
@@ -200,7 +204,10 @@ class EmbeddedPostgres:
         finally:
             release(lock)
         self._socket_folder = choose_socket_folder(location)
-        self._command = server_command(location, binaries, self._socket_folder, self._settings)
+        settings = self._settings
+        if self._wal_archive is not None:
+            settings = {**settings, **archiving(self._wal_archive, location.account, binaries)}
+        self._command = server_command(location, binaries, self._socket_folder, settings)
         if location.log.exists() and location.log.stat().st_size > _LARGEST_LOG_BYTES:
             shutil.move(location.log, location.log.with_suffix(".log.1"))
         location.log.touch(mode=0o600)
