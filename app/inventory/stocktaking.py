@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import zstandard
 from sqlalchemy import ColumnElement, Row, Select, and_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -24,6 +23,7 @@ from app.inventory.verification import PublicKeys, package_flaws, record_flaws
 from app.keys import published
 from app.offload import Offload
 from app.records import RecordView, ledger_page, read_xml, signatures_of
+from app.records.packing import DamagedRecordError
 from app.records.tables import record, record_claim
 from app.snapshots.reading import list_snapshots
 
@@ -93,7 +93,7 @@ class Stocktaking:
             for view in views:
                 try:
                     xml = await read_xml(connection, view)
-                except zstandard.ZstdError:
+                except DamagedRecordError:
                     flaws.append(Flaw(kind=FlawKind.RECORD_BYTES, subject=hex32(view.record_id)))
                     continue
                 judged = await signatures_of(connection, view)
