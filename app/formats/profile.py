@@ -79,6 +79,19 @@ class TranscriptFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What one reading of a transcript's content gives.
+
+    Attributes:
+        findings: what a schema cannot say, all at once, errors and warnings.
+        facts: None exactly where a finding says that one of them cannot be read.
+    """
+
+    findings: tuple[Finding, ...]
+    facts: TranscriptFacts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureSlot:
     """One signature as it stands in the document, with the role it claims (not itself signed)."""
 
@@ -111,7 +124,7 @@ class SignedLayout:
 class FormatProfile(Protocol):
     """One version of the document: its schema, its names, and where its fields stand.
 
-    ``envelope``, ``layout``, ``facts`` and ``rules`` read trees that ``app.formats.parser`` made and that the
+    ``envelope``, ``layout`` and ``read`` read trees that ``app.formats.parser`` made and that the
     profile's schema accepted; on anything else they may raise.
     """
 
@@ -171,14 +184,8 @@ class FormatProfile(Protocol):
         """Read the look-up code of a transcript that need not be conformant; None where there is none."""
         ...
 
-    def facts(self, root: etree._Element) -> TranscriptFacts:
-        """Read from the content what the service works with; needs the dates' reality checked (``rules``)."""
-        ...
-
-    def rules(
-        self, root: etree._Element, envelope: Envelope | None, place: Place = ...
-    ) -> tuple[Finding, ...]:
-        """Check what a schema cannot say: all findings at once, errors and warnings.
+    def read(self, root: etree._Element, envelope: Envelope | None, place: Place = ...) -> Reading:
+        """Read from the content what the service works with, and check what a schema cannot say.
 
         Without an envelope (a transcript checked alone) what compares with the header is left out.
         """

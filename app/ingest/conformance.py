@@ -7,7 +7,7 @@ canonicalised before its cost is bounded: canonical XML is quadratic in attribut
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from lxml import etree
@@ -103,33 +103,35 @@ def check_transcript(
             position=place.position, place=place, xml=xml, record_id=None, findings=(root,)
         )
     malformed = _form(xml, root, place, profile, limits, is_explained=is_explained)
-    findings = malformed or profile.rules(root, envelope, place)
-    if has_errors(findings):
+    if malformed:
         return NonconformantTranscript(
             position=place.position,
             place=place,
             xml=xml,
             record_id=profile.record_id(root),
-            findings=_capped(findings),
-            layout=None if malformed else profile.layout(root, place),
-            facts=None if malformed else _facts(profile, root),
+            findings=_capped(malformed),
         )
+    read = profile.read(root, envelope, place)
+    if has_errors(read.findings):
+        return NonconformantTranscript(
+            position=place.position,
+            place=place,
+            xml=xml,
+            record_id=profile.record_id(root),
+            findings=_capped(read.findings),
+            layout=profile.layout(root, place),
+            facts=read.facts,
+        )
+    assert read.facts is not None
     return ConformantTranscript(
         position=place.position,
         place=place,
         xml=xml,
         root=root,
         layout=profile.layout(root, place),
-        facts=profile.facts(root),
-        warnings=_capped(findings),
+        facts=read.facts,
+        warnings=_capped(read.findings),
     )
-
-
-def _facts(profile: FormatProfile, root: etree._Element) -> TranscriptFacts | None:
-    try:
-        return profile.facts(root)
-    except ValueError:  # a field that the rules refuse
-        return None
 
 
 def _parse(xml: bytes, place: Place, limits: Limits) -> etree._Element | Finding:
@@ -172,7 +174,7 @@ def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits
     markup in text; they then count too much, never too little, and only absurd text comes near a limit.
     """
     exceeded_names = []
-    if len(xml) > limits.elements * _SHORTEST_ELEMENT and sum(1 for _ in root.iter()) > limits.elements:
+    if len(xml) > limits.elements * _SHORTEST_ELEMENT and cast("float", _count(root)) > limits.elements:
         exceeded_names.append("elements")
     if _deeper_than(limits.depth)(root):
         exceeded_names.append("depth")
@@ -184,6 +186,9 @@ def cost_findings(xml: bytes, root: etree._Element, place: Place, limits: Limits
     if declared and max(map(len, declared)) - 2 > limits.namespace_characters:
         exceeded_names.append("namespace_characters")
     return tuple(exceeded(name, limits, xpath=place.xpath, line=place.line) for name in exceeded_names)
+
+
+_count: Final = etree.XPath("count(//*)")
 
 
 @cache

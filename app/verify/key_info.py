@@ -3,6 +3,7 @@
 XMLDSig 1.1, 4.5; RFC 5280.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -32,12 +33,25 @@ _CURVE_URNS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarriedCertificate:
-    """A certificate read from a document, with its key; the key is None where it is of no accepted kind."""
+    """A certificate read from a document, with its key; the key is None where it is of no accepted kind.
+
+    Attributes:
+        rsa_exponent: of an RSA key; reading it from the key takes a big number each time.
+    """
 
     certificate: x509.Certificate
     der: bytes
     public_key: PublicKey | None
+    rsa_exponent: int | None
     fingerprint: str
+
+    def digest(self, algorithm: str) -> bytes:
+        """Give the digest of its DER by the name that hashlib has for the algorithm."""
+        return (
+            bytes.fromhex(self.fingerprint)
+            if algorithm == "sha256"
+            else hashlib.new(algorithm, self.der).digest()
+        )
 
 
 @lru_cache(maxsize=2048)
@@ -65,6 +79,7 @@ def read_certificate(text: str) -> CarriedCertificate | None:
         certificate=certificate,
         der=der,
         public_key=key if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else None,
+        rsa_exponent=key.public_numbers().e if isinstance(key, rsa.RSAPublicKey) else None,
         fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
     )
 

@@ -55,20 +55,25 @@ class Targets:
 
     def __init__(self, layout: SignedLayout) -> None:
         self._layout = layout
+        self._shared = {**layout.parts, layout.content_id: layout.content}
 
     @cached_property
     def identifiers(self) -> frozenset[str]:
         """Every identifier, by whatever name; looked up only where a reference has gone wrong."""
         return frozenset(identifiers_of(self._layout.root))
 
-    def of(self, form: SignatureForm) -> Mapping[str, etree._Element]:
-        """Give what the references of one signature may name, by Id."""
-        own = {
-            identifier: element
-            for element in form.element.iter(*_OWN_TARGETS)
-            if (identifier := element.get("Id")) is not None
-        }
-        return {**own, **self._layout.parts, self._layout.content_id: self._layout.content}
+    def find(self, identifier: str, own: Mapping[str, etree._Element]) -> etree._Element | None:
+        """Give what an Id names: the content, a part of it, else something of the signature's own."""
+        return self._shared.get(identifier, own.get(identifier))
+
+
+def _own_targets(form: SignatureForm) -> Mapping[str, etree._Element]:
+    """Give what inside a signature its references may name, by Id."""
+    return {
+        identifier: element
+        for element in form.element.iter(*_OWN_TARGETS)
+        if (identifier := element.get("Id")) is not None
+    }
 
 
 def resolve(
@@ -80,7 +85,7 @@ def resolve(
     (KS-011), an Id that nothing bears (KS-012), an element that may not be signed alone (KS-013), a
     transform (KS-014) or their order (KS-015), a digest (KS-016) that is not accepted.
     """
-    own = targets.of(form)
+    own = _own_targets(form)
     for reference in form.references:
         yield from _resolve(reference, form, own, targets, policy=policy, place=place)
 
@@ -121,7 +126,7 @@ def _target(
     code = _uri_flaw(uri)
     if code is not None or uri is None:
         return place.finding(code or "KS-008", reference.element, uri=uri or "")
-    element = own.get(uri[1:])
+    element = targets.find(uri[1:], own)
     if element is not None:
         return element
     return place.finding("KS-013" if uri[1:] in targets.identifiers else "KS-012", reference.element, uri=uri)

@@ -21,6 +21,7 @@ Steps 1 to 4 look at form only: nothing is computed for a signature that could n
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, cast
 
 from lxml import etree
 
@@ -38,11 +39,13 @@ from app.verify.references import (
     read_form,
     resolve,
 )
-from app.verify.signature_value import check_key, is_valid, read_method
+from app.verify.signature_value import check_key, fits, is_valid, read_method
 from app.verify.signing_time import check_signing_certificate, read_signing_time
 from app.verify.structure import SignatureForm, read_signature
 from app.verify.transcript import check_transcript
 from app.verify.verdict import Indication, SignatureCheck
+
+_count: Final = etree.XPath("count(descendant-or-self::*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +148,10 @@ def _accept(
         else:
             references.append(resolved)
     if isinstance(method, SignatureMethod) and not isinstance(certificates, Finding):
-        flaws = [check_key(carried, method, policy, place) for carried in certificates]
-        if all(flaws):
-            findings.extend(flaw for flaw in flaws[:1] if flaw is not None)
+        flaw = None
+        if not any(fits(carried, method, policy) for carried in certificates):
+            flaw = check_key(certificates[0], method, policy, place)
+        findings.extend(() if flaw is None else (flaw,))
     if findings or isinstance(canonical_form, Finding) or isinstance(method, Finding):
         return tuple(findings)
     assert not isinstance(certificates, Finding)
@@ -165,7 +169,7 @@ def _excess(form: SignatureForm, policy: AcceptancePolicy, place: SignaturePlace
     counts = (
         ("references", len(form.references), limits.references),
         ("objects", len(form.objects), limits.objects),
-        ("signature_elements", sum(1 for _ in form.element.iter()), limits.signature_elements),
+        ("signature_elements", cast("int", _count(form.element)), limits.signature_elements),
     )
     for what, count, limit in counts:
         if count > limit:
@@ -198,7 +202,7 @@ def _compute(
         signed_info = octets.of(form.signed_info, acceptable.canonical_form)
     except CanonicalizationError as error:
         return (*findings, cannot_canonicalize(error, form.signed_info, place, limit))
-    signer = _signer(acceptable, policy, signed_info, place)
+    signer = _signer(acceptable, policy, signed_info)
     if signer is None:
         # The first certificate is the signer's by custom: where its key was not tried, that is the reason.
         untried = check_key(acceptable.certificates[0], acceptable.method, policy, place)
@@ -211,11 +215,11 @@ def _compute(
 
 
 def _signer(
-    acceptable: _AcceptableSignature, policy: AcceptancePolicy, signed_info: bytes, place: SignaturePlace
+    acceptable: _AcceptableSignature, policy: AcceptancePolicy, signed_info: bytes
 ) -> CarriedCertificate | None:
     """Find the certificate whose key made the signature: KeyInfo may carry its issuers too, in any order."""
     for carried in acceptable.certificates:
-        if carried.public_key is None or check_key(carried, acceptable.method, policy, place) is not None:
+        if carried.public_key is None or not fits(carried, acceptable.method, policy):
             continue
         if is_valid(carried.public_key, acceptable.method, acceptable.form.value, signed_info):
             return carried
@@ -247,7 +251,7 @@ def _conclude(
     else:
         signing_time = read
     flaws = (
-        check_signing_certificate(form, intact.covered, signer.der, policy=policy, place=place),
+        check_signing_certificate(form, intact.covered, signer, policy=policy, place=place),
         check_key_values(form, signer, place),
     )
     findings.extend(flaw for flaw in flaws if flaw is not None)

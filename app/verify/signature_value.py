@@ -72,15 +72,29 @@ def check_key(
     key = carried.public_key
     if key is None:
         return place.finding("KS-024", key=carried.certificate.public_key_algorithm_oid.dotted_string)
-    if isinstance(key, ec.EllipticCurvePublicKey) is not (method.scheme is Scheme.ECDSA):
+    if not _is_of_scheme(key, method):
         return place.finding("KS-023", algorithm=method.name)
-    return None if is_strong(key, policy) else place.finding("KS-024", key=describe_key(key))
+    return None if fits(carried, method, policy) else place.finding("KS-024", key=describe_key(key))
 
 
-def is_strong(key: object, policy: AcceptancePolicy) -> bool:
-    """Say whether the policy takes a key of this kind and size."""
+def fits(carried: CarriedCertificate, method: SignatureMethod, policy: AcceptancePolicy) -> bool:
+    """Say whether a certificate's key may have signed in this way."""
+    key = carried.public_key
+    return (
+        key is not None
+        and _is_of_scheme(key, method)
+        and is_strong(key, policy, exponent=carried.rsa_exponent)
+    )
+
+
+def _is_of_scheme(key: PublicKey, method: SignatureMethod) -> bool:
+    return isinstance(key, ec.EllipticCurvePublicKey) is (method.scheme is Scheme.ECDSA)
+
+
+def is_strong(key: object, policy: AcceptancePolicy, *, exponent: int | None = None) -> bool:
+    """Say whether the policy takes a key of this kind and size; an RSA key's exponent may be at hand."""
     if isinstance(key, rsa.RSAPublicKey):
-        exponent = key.public_numbers().e
+        exponent = exponent or key.public_numbers().e
         is_sized = policy.rsa_min_bits <= key.key_size <= policy.rsa_max_bits
         return is_sized and exponent >= policy.rsa_min_exponent and exponent % 2 == 1
     return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in policy.curves

@@ -207,13 +207,12 @@ def _judge_revocation(
         return [], ()
     reasons: list[Finding] = []
     consulted: list[Consulted] = []
-    for certificate in path.chain[:-1]:
+    for above, certificate in enumerate(path.chain[:-1]):
+        fingerprint = fingerprint_of(certificate)
         answer = revocation.known.answer(certificate)
         status = answer.status_at(case.signing_time)
-        consulted.append(
-            Consulted(fingerprint=fingerprint_of(certificate), status=status, evidence=answer.evidence)
-        )
-        code = _REVOCATION_CODES.get((status, certificate == case.certificate))
+        consulted.append(Consulted(fingerprint=fingerprint, status=status, evidence=answer.evidence))
+        code = _REVOCATION_CODES.get((status, above == 0))
         if code == "KS-061" and revocation.checking is not RevocationChecking.REQUIRE:
             continue
         if code is not None:

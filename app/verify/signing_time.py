@@ -5,7 +5,6 @@ e-invoices (QĐ 1450/QĐ-TCT): ds:Object/SignatureProperties/SignatureProperty/S
 where a verified reference of the same signature covers it. Unsigned properties are not read.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -16,6 +15,7 @@ from typing import Final
 from lxml import etree
 
 from app.findings import Finding
+from app.verify.key_info import CarriedCertificate
 from app.verify.place import SignaturePlace
 from app.verify.policy import AcceptancePolicy
 from app.verify.references import XADES
@@ -27,6 +27,13 @@ _DATE_TIME: Final = re.compile(
 _SIGNED_PROPERTIES: Final = tuple(
     f"{{{XADES}}}{name}" for name in ("QualifyingProperties", "SignedProperties", "SignedSignatureProperties")
 )
+_PROPERTIES: Final = (ds("SignatureProperties"), ds("SignatureProperty"))
+# The habit writes it with xmlns="", some signers in XMLDSig's own namespace.
+_PROPERTY_TIMES: Final = ("SigningTime", ds("SigningTime"))
+_SIGNING_TIME: Final = f"{{{XADES}}}SigningTime"
+_CERT_DIGEST: Final = f"{{{XADES}}}CertDigest"
+_DIGEST_METHOD: Final = ds("DigestMethod")
+_DIGEST_VALUE: Final = ds("DigestValue")
 _SIGNING_CERTIFICATES: Final = (f"{{{XADES}}}SigningCertificateV2", f"{{{XADES}}}SigningCertificate")
 
 
@@ -84,14 +91,12 @@ def read_signing_time(
 
 def _stated_times(form: SignatureForm) -> Iterator[etree._Element]:
     for signed in _signed_properties(form):
-        yield from signed.iterchildren(f"{{{XADES}}}SigningTime")
-    for holder in form.objects:
-        for prop in _descend([holder], (ds("SignatureProperties"), ds("SignatureProperty"))):
-            # The habit writes it with xmlns="", some signers in XMLDSig's own namespace.
-            yield from prop.iterchildren("SigningTime", ds("SigningTime"))
+        yield from signed.iterchildren(_SIGNING_TIME)
+    for prop in _descend(form.objects, _PROPERTIES):
+        yield from prop.iterchildren(*_PROPERTY_TIMES)
 
 
-def _signed_properties(form: SignatureForm) -> Iterable[etree._Element]:
+def _signed_properties(form: SignatureForm) -> list[etree._Element]:
     return _descend(form.objects, _SIGNED_PROPERTIES)
 
 
@@ -109,7 +114,7 @@ def _is_covered(element: etree._Element, covered: AbstractSet[etree._Element]) -
 def check_signing_certificate(
     form: SignatureForm,
     covered: AbstractSet[etree._Element],
-    certificate: bytes,
+    signer: CarriedCertificate,
     *,
     policy: AcceptancePolicy,
     place: SignaturePlace,
@@ -118,32 +123,33 @@ def check_signing_certificate(
 
     Without it the certificate in KeyInfo, which is not signed, could be exchanged for another of the same
     key. Refuses: signed properties that name none (KS-029), or another (KS-030), a digest that is not
-    accepted (KS-016). The certificate is handed in as DER.
+    accepted (KS-016).
     """
     for properties in _signed_properties(form):
         if _is_covered(properties, covered):
-            flaw = _naming_flaw(properties, certificate, policy, place)
+            flaw = _naming_flaw(properties, signer, policy, place)
             if flaw is not None:
                 return flaw
     return None
 
 
 def _naming_flaw(
-    properties: etree._Element, der: bytes, policy: AcceptancePolicy, place: SignaturePlace
+    properties: etree._Element, signer: CarriedCertificate, policy: AcceptancePolicy, place: SignaturePlace
 ) -> Finding | None:
     named = [cert for holder in properties.iterchildren(*_SIGNING_CERTIFICATES) for cert in holder]
     if not named:
         return place.finding("KS-029", properties)
     refused: Finding | None = None
     for cert in named:
-        method = cert.find(f"{{{XADES}}}CertDigest/{ds('DigestMethod')}")
-        value = cert.find(f"{{{XADES}}}CertDigest/{ds('DigestValue')}")
+        digest = next(cert.iterchildren(_CERT_DIGEST), None)
+        method = None if digest is None else next(digest.iterchildren(_DIGEST_METHOD), None)
+        value = None if digest is None else next(digest.iterchildren(_DIGEST_VALUE), None)
         if method is None or value is None:
             continue
         uri = method.get("Algorithm", "")
         name = policy.digests.get(uri)
         if name is None:
             refused = place.finding("KS-016", method, algorithm=policy.refused_name(uri))
-        elif compare_digest(hashlib.new(name, der).digest(), read_base64(value) or b""):
+        elif compare_digest(signer.digest(name), read_base64(value) or b""):
             return None
     return refused or place.finding("KS-030", named[0])

@@ -177,14 +177,13 @@ def _flaw(signature: etree._Element, place: SignaturePlace) -> Finding | None:
 
 
 def _shape(element: etree._Element) -> _Shape:
-    name = _short(element.tag)
-    count = len(element)
-    return (
-        name,
-        tuple(cast("list[str]", element.keys())),
-        bool(count and (element.text or "").strip()),
-        tuple([_shape(child) for child in element]) if count and name in _FORMS else (),
-    )
+    tag = element.tag
+    name = _SHORT.get(tag) or _short(tag)
+    attributes = cast("list[str]", element.keys())
+    if not len(element):
+        return name, tuple(attributes), False, ()
+    has_text = bool((element.text or "").strip())
+    return name, tuple(attributes), has_text, tuple(map(_shape, element)) if name in _FORMS else ()
 
 
 def _flaw_of(shape: _Shape) -> tuple[tuple[int, ...], str] | None:

@@ -38,7 +38,7 @@ def test_rules_find_nothing(province: Province, position: int) -> None:
     found = [
         (item.code, item.xpath)
         for transcript in transcripts_of(root)
-        for item in profile.rules(transcript, envelope)
+        for item in profile.read(transcript, envelope).findings
     ]
     assert found == []
 

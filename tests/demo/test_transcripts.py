@@ -195,7 +195,8 @@ def test_only_final_grades_complete_a_level(province: Province) -> None:
 
 def test_the_profile_reads_what_the_demo_means(province: Province) -> None:
     composed = compose_school(province, province.schools[2], signed_at=AT)[0]
-    facts = HocBaProfile().facts(sign_composed(composed, signed_at=AT))
+    facts = HocBaProfile().read(sign_composed(composed, signed_at=AT), None).facts
+    assert facts is not None
     person = composed.pupil.person
     assert facts.record_id == composed.record_id
     assert (facts.full_name, facts.born_on, facts.identity_number) == (

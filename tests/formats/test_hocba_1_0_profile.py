@@ -2,11 +2,12 @@ from datetime import date
 from uuid import UUID
 
 import pytest
+from lxml import etree
 
 from app.formats.hocba_1_0 import HocBaProfile
 from app.formats.parser import parse_secure
 from app.formats.place import Place
-from app.formats.profile import SignerRole
+from app.formats.profile import SignerRole, TranscriptFacts
 from app.formats.schema import compile_schema
 from tests.builders import transcripts
 
@@ -51,9 +52,15 @@ def test_the_layout_names_content_parts_and_signatures() -> None:
     assert slot.line == 100 + item[: item.index("<ds:Signature")].count("\n")
 
 
+def facts_of(root: etree._Element) -> TranscriptFacts:
+    facts = PROFILE.read(root, None).facts
+    assert facts is not None
+    return facts
+
+
 def test_the_facts_are_read_from_the_content() -> None:
     root = parse_secure(transcripts.standing_alone(transcripts.transcript("03", number=5)))
-    facts = PROFILE.facts(root)
+    facts = facts_of(root)
     assert facts.record_id == UUID(transcripts.record_id(5))
     assert facts.replaces is None
     assert not facts.is_digitised
@@ -73,13 +80,20 @@ def test_the_facts_are_read_from_the_content() -> None:
     assert facts.people[2].parts == frozenset(PROFILE.layout(root).parts)
 
 
+def test_a_day_that_is_none_leaves_no_facts_and_says_why() -> None:
+    item = transcripts.transcript().replace(">05/09/2013<", ">31/02/2013<")
+    read = PROFILE.read(parse_secure(transcripts.standing_alone(item)), None)
+    assert read.facts is None
+    assert "DD-080" in [finding.code for finding in read.findings]
+
+
 def test_optional_facts_are_read_where_they_stand() -> None:
     item = transcripts.transcript().replace(
         "<ThongTu>",
         f"<ThayThe>{transcripts.record_id(9).upper()}</ThayThe><TrichLuc>true</TrichLuc><ThongTu>",
     )
     item = item.replace("<SoDinhDanh>066313000001</SoDinhDanh>", "<HoChieu>P1234567</HoChieu>")
-    facts = PROFILE.facts(parse_secure(transcripts.standing_alone(item)))
+    facts = facts_of(parse_secure(transcripts.standing_alone(item)))
     assert facts.replaces == UUID(transcripts.record_id(9))
     assert facts.is_digitised
     assert facts.identity_number is None
@@ -88,4 +102,4 @@ def test_optional_facts_are_read_where_they_stand() -> None:
 
 def test_a_comment_does_not_split_what_is_read() -> None:
     item = transcripts.transcript().replace("Nguyễn Thị Ánh", "Nguyễn <!-- x -->Thị <![CDATA[Ánh]]>")
-    assert PROFILE.facts(parse_secure(transcripts.standing_alone(item))).full_name == "Nguyễn Thị Ánh"
+    assert facts_of(parse_secure(transcripts.standing_alone(item))).full_name == "Nguyễn Thị Ánh"

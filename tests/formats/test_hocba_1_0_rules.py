@@ -10,7 +10,8 @@ PROFILE = HocBaProfile()
 
 
 def codes_of(item: str) -> list[str]:
-    return [finding.code for finding in PROFILE.rules(parse_secure(transcripts.standing_alone(item)), None)]
+    read = PROFILE.read(parse_secure(transcripts.standing_alone(item)), None)
+    return [finding.code for finding in read.findings]
 
 
 def test_a_transcript_alone_is_not_held_against_a_header() -> None:

@@ -10,11 +10,9 @@ PROFILE = HocBaProfile()
 
 def facts_of(*items: str) -> list[tuple[Place, TranscriptFacts]]:
     return [
-        (
-            Place(prefix="/GoiHocBa", name="HocBa", position=position),
-            PROFILE.facts(parse_secure(transcripts.standing_alone(item))),
-        )
+        (Place(prefix="/GoiHocBa", name="HocBa", position=position), facts)
         for position, item in enumerate(items, start=1)
+        if (facts := PROFILE.read(parse_secure(transcripts.standing_alone(item)), None).facts)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -12,23 +12,23 @@ from lxml import etree
 from app.findings import Finding, finding
 from app.formats.hocba_1_0 import reading
 from app.formats.hocba_1_0.codes import load_codes
+from app.formats.hocba_1_0.content import Content
+from app.formats.hocba_1_0.facts import facts_of
 from app.formats.hocba_1_0.names import (
     CONTENT,
     NAMESPACE,
     RECORD_CODE,
     SIGNATURES,
     SUBJECT,
-    TEACHER,
 )
 from app.formats.hocba_1_0.rules import check, follows
 from app.formats.place import Place
 from app.formats.profile import (
     Envelope,
-    NamedPerson,
+    Reading,
     SignatureSlot,
     SignedLayout,
     SignerRole,
-    TranscriptFacts,
 )
 from app.ids import parse_uuid
 
@@ -84,11 +84,10 @@ class HocBaProfile:
         xpath, line = ALONE.xpath_of(year), ALONE.line_of(year)
         return (finding("MA-003", xpath=xpath, line=line, value=written, name="NamHoc"),)
 
-    def rules(
-        self, root: etree._Element, envelope: Envelope | None, place: Place = ALONE
-    ) -> tuple[Finding, ...]:
-        """Check what the schema cannot say: the ``MA``, ``NV`` and text rules, all findings at once."""
-        return check(root, _CODES, envelope, place)
+    def read(self, root: etree._Element, envelope: Envelope | None, place: Place = ALONE) -> Reading:
+        """Read the content and check what the schema cannot say: the ``MA``, ``NV`` and text rules."""
+        content = Content.read(root, place)
+        return Reading(findings=check(content, _CODES, envelope), facts=facts_of(content))
 
     def layout(self, root: etree._Element, place: Place = ALONE) -> SignedLayout:
         """Say what is signed in this transcript and where the signatures stand.
@@ -116,47 +115,6 @@ class HocBaProfile:
         """Read the look-up code (mã tra cứu) of a transcript that need not be conformant."""
         return parse_uuid(root.findtext(f"{CONTENT}/{RECORD_CODE}", ""))
 
-    def facts(self, root: etree._Element) -> TranscriptFacts:
-        """Read what the service works with, from the signed content alone.
-
-        Raises:
-            ValueError: the date of birth is no real day (``rules`` refuses it beforehand).
-        """
-        content = root[0]
-        fields = reading.children(content)
-        student = reading.children(fields["HocSinh"])
-        confirmation = reading.children(fields["XacNhan"])
-        born_on = reading.day_month_year(reading.text(student["NgaySinh"]))
-        if born_on is None:
-            raise ValueError("the date of birth is no real day")
-        replaces = reading.optional_text(fields, "ThayThe")
-        return TranscriptFacts(
-            record_id=UUID(reading.text(fields["MaTraCuu"])),
-            replaces=None if replaces is None else UUID(replaces),
-            is_digitised=reading.is_true(fields, "TrichLuc"),
-            circular=reading.text(fields["ThongTu"]),
-            level=reading.text(fields["CapHoc"]),
-            school_year=reading.text(fields["NamHoc"]),
-            school_code=reading.text(fields["MaTruong"]),
-            school_name=reading.text(fields["TenTruong"]),
-            grade=int(reading.text(fields["Khoi"])),
-            class_name=reading.text(fields["Lop"]),
-            student_code=reading.text(student["MaHocSinh"]),
-            identity_number=reading.optional_text(student, "SoDinhDanh"),
-            passport_number=reading.optional_text(student, "HoChieu"),
-            full_name=reading.text(student["HoTen"]),
-            born_on=born_on,
-            sex=reading.text(student["GioiTinh"]),
-            is_completed=reading.is_true(confirmation, "HoanThanhLop"),
-            is_promoted=reading.is_true(confirmation, "DuocLenLop"),
-            issued_on=date.fromisoformat(reading.text(confirmation["NgayPhatHanh"]).strip()),
-            people=(
-                _person(SignerRole.HEAD, confirmation["ThuTruong"]),
-                _person(SignerRole.CLASS_TEACHER, confirmation["GVCN"]),
-                *_subject_teachers(fields["KetQua"]),
-            ),
-        )
-
 
 def _slots(signatures: etree._Element, place: Place) -> Iterator[SignatureSlot]:
     """Give each signature (chữ ký) with the role it claims and its place."""
@@ -172,35 +130,3 @@ def _slots(signatures: etree._Element, place: Place) -> Iterator[SignatureSlot]:
             xpath=f"{list_path}/{step}/Signature",
             line=place.line_of(signature),
         )
-
-
-def _person(role: SignerRole, element: etree._Element) -> NamedPerson:
-    fields = reading.children(element)
-    return NamedPerson(
-        role=role,
-        full_name=reading.text(fields["HoTen"]),
-        identity_number=reading.optional_text(fields, "SoDinhDanh"),
-    )
-
-
-def _subject_teachers(results: etree._Element) -> list[NamedPerson]:
-    """Give each subject teacher (giáo viên bộ môn) once, with the Ids of all subjects they answer for."""
-    parts: dict[tuple[str, str | None], set[str]] = {}
-    for subject in results[0].iterchildren(SUBJECT):
-        teacher = next(subject.iterchildren(TEACHER), None)
-        if teacher is None:
-            continue
-        name, *numbers = teacher
-        taught = parts.setdefault((reading.text(name), reading.text(numbers[0]) if numbers else None), set())
-        identifier = subject.get("Id")
-        if identifier is not None:
-            taught.add(identifier)
-    return [
-        NamedPerson(
-            role=SignerRole.SUBJECT_TEACHER,
-            full_name=full_name,
-            identity_number=identity_number,
-            parts=frozenset(identifiers),
-        )
-        for (full_name, identity_number), identifiers in parts.items()
-    ]

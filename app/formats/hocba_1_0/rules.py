@@ -4,28 +4,23 @@ Certain rules refuse; what rests on an unproven reading of the circulars warns. 
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
 from uuid import UUID
 
-from lxml import etree
-
 from app.findings import Finding
 from app.formats.hocba_1_0 import primary, reading, secondary, texts
 from app.formats.hocba_1_0.codes import Codes
 from app.formats.hocba_1_0.content import Content
-from app.formats.place import Place
 from app.formats.profile import Envelope
 
 _LEADING_NUMBER: Final = re.compile(r"(\d{1,2})(?!\d)")
 _PARENTS: Final = ("Cha", "Me", "NguoiGiamHo")
 
 
-def check(root: etree._Element, codes: Codes, envelope: Envelope | None, place: Place) -> tuple[Finding, ...]:
+def check(content: Content, codes: Codes, envelope: Envelope | None) -> tuple[Finding, ...]:
     """Check everything a schema cannot say; without an envelope nothing is compared with the header."""
-    content = Content.read(root, place)
     of_result = primary.check if content.result_name == "TieuHoc" else secondary.check
     return (
         *_record(content),
@@ -36,7 +31,7 @@ def check(root: etree._Element, codes: Codes, envelope: Envelope | None, place: 
         *_subjects(content, codes),
         *_confirmation(content, codes),
         *of_result(content, codes),
-        *texts.reordering_findings(content.element, place),
+        *texts.reordering_findings(content.element, content.place),
     )
 
 
@@ -148,16 +143,16 @@ def _names(content: Content) -> Iterator[Finding]:
 
 def _subjects(content: Content, codes: Codes) -> Iterator[Finding]:
     """Check subjects' codes (``MA-007``, ``MA-011``, ``MA-013``), grades (``NV-015``), Ids (``DD-075``)."""
-    counts: Counter[str] = Counter()
-    identifiers: Counter[str] = Counter()
+    counts: dict[str, int] = {}
+    identifiers: dict[str, int] = {}
     level = codes.levels[content.level]
     for subject, identifier in zip(content.subjects, content.subject_ids, strict=True):
         if identifier is not None:
-            identifiers[identifier] += 1
+            identifiers[identifier] = identifiers.get(identifier, 0) + 1
             if identifiers[identifier] == 2:
                 yield content.tell("DD-075", subject["Ma"], identifier, name=identifier)
         code = reading.text(subject["Ma"])
-        counts[code] += 1
+        counts[code] = counts.get(code, 0) + 1
         if counts[code] == 2:
             yield content.tell("MA-011", subject["Ma"], code, subject_code=code)
         if content.circular not in codes.listed_circulars:
