@@ -81,3 +81,16 @@ def test_what_rests_on_an_unproven_reading_never_refuses() -> None:
 def test_titles_and_hints_need_no_facts(code: str) -> None:
     cause = CATALOGUE[code]
     assert "{" not in cause.title_vi + cause.title_en + cause.hint_vi + cause.hint_en
+
+
+@pytest.mark.parametrize("code", [*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xFFF9, 0xFFFC)])
+@pytest.mark.parametrize("form", ["{0}", "&#x{1:x};"])
+def test_every_character_that_reorders_text_is_refused_however_it_is_written(code: int, form: str) -> None:
+    remark = form.format(chr(code), code)
+    item = transcripts.transcript("03").replace("học tập tốt", f"học – tập “tốt” {remark}…", 1)
+    assert codes_of(item) == ["DD-086"]
+
+
+def test_dashes_and_quotes_reorder_nothing() -> None:
+    item = transcripts.transcript("03").replace("học tập tốt", "học – tập — “tốt”… ‰ € \ufeff\ufffd", 1)
+    assert codes_of(item) == []

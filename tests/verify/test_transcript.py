@@ -148,6 +148,8 @@ def test_nodes_that_split_a_text_are_refused(node: str, kind: str) -> None:
 
     (finding,) = check(root).findings
 
+    # With the octets at hand they are looked at first, and the tree only where something may hide.
+    assert check_transcript(layout_of(root), ACCEPTANCE.limits, text.encode()) == (finding,)
     assert finding.code == "KS-004"
     assert finding.facts["kind"] == kind
     assert finding.xpath is not None
@@ -160,6 +162,7 @@ def test_entities_are_refused() -> None:
 
     found = check(root).findings
 
+    assert check_transcript(layout_of(root), ACCEPTANCE.limits, document.encode()) == found
     assert [(item.code, item.facts["kind"]) for item in found] == [
         ("KS-004", "DOCTYPE"),
         ("KS-004", "entity"),
