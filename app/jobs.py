@@ -38,6 +38,11 @@ from app.db import metadata
 
 MAX_ATTEMPTS: Final = 8
 
+# Kinds of work that verification asks of the room above it: to judge anew a school's held transcripts, and
+# whatever waits for revocation data.
+SETTLE_HELD: Final = "settle_held"
+SETTLE_REVOCATION: Final = "settle_revocation"
+
 job = Table(
     "job",
     metadata,

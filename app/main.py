@@ -56,9 +56,10 @@ from app.forwarding.ministry import Upstream
 from app.forwarding.requesting import FORWARD_SNAPSHOTS
 from app.forwarding.sending import Forwarder, forward_due
 from app.ingest.limits import Limits
-from app.ingest.package import JUDGE_PACKAGE, SETTLE_HELD
+from app.ingest.package import JUDGE_PACKAGE
 from app.ingest.process import Bench, judge_package, settle_held, settle_revocation
 from app.ingest.receipts import ISSUER
+from app.jobs import SETTLE_HELD, SETTLE_REVOCATION
 from app.keys import open_key_ring, publish
 from app.offload import Offload
 from app.recalls.escalation import prompt_overdue
@@ -67,7 +68,7 @@ from app.snapshots.sealing import Sealer, seal_due
 from app.verify.policy import ACCEPTANCE
 from app.verify.revocation.fetching import FetchRules
 from app.verify.revocation.refreshing import FETCH_REVOCATION, Refresher, refresh
-from app.verify.revocation.shelf import SETTLE_REVOCATION, Shelf
+from app.verify.revocation.shelf import Shelf
 from app.verify.signer_policy import SIGNER_RULES
 from app.worker import Handle, Worker
 

@@ -44,9 +44,8 @@ ITEM_LIFE: Final = Lifecycle(
     },
 )
 
-# Kinds of jobs that this room answers for.
+# The kind of job that judges a package.
 JUDGE_PACKAGE: Final = "judge_package"
-SETTLE_HELD: Final = "settle_held"
 
 
 def first_year(school_year: str) -> int:

@@ -16,13 +16,10 @@ from app.audit import AuditTag, record_act
 from app.db import move
 from app.errors import DomainError
 from app.ids import uuid7
-from app.jobs import enqueue
+from app.jobs import SETTLE_HELD, enqueue
 from app.verify.certificates.registry import Registration, find_registration
 from app.verify.certificates.standing import CertificateState
 from app.verify.certificates.tables import certificate, certificate_event
-
-# The kind of job that judges a school's held transcripts anew.
-SETTLE_HELD: Final = "settle_held"
 
 
 class Action(StrEnum):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import DomainError
 from app.findings import Finding
-from app.jobs import enqueue
+from app.jobs import SETTLE_REVOCATION, enqueue
 from app.offload import Offload
 from app.verify.certificates.possession import key_fingerprint
 from app.verify.certificates.tables import trust_anchor
@@ -31,8 +31,6 @@ from app.verify.revocation.crl import (
 from app.verify.revocation.known import KnownRevocations
 from app.verify.revocation.tables import crl, ocsp_response
 
-# The kind of job that judges anew what waits for revocation data.
-SETTLE_REVOCATION: Final = "settle_revocation"
 IMPORTED: Final = "import"
 
 _LOCK: Final = func.hashtext("hocba:revocation")

@@ -17,10 +17,8 @@ from app.db import open_engine, transaction
 from app.errors import DomainError
 from app.formats.profile import SignerRole
 from app.ids import uuid7
-from app.ingest.package import SETTLE_HELD as SETTLE_HELD_OF_INGEST
 from app.organisations.tree import change_management
 from app.verify.certificates.decisions import (
-    SETTLE_HELD,
     SOURCES,
     TARGETS,
     Action,
@@ -82,10 +80,6 @@ async def registered_entry(connection: AsyncConnection) -> CertificateEntry:
 def test_actions_are_exactly_the_moves_of_the_lifecycle() -> None:
     moves = {(source, TARGETS[action]) for action in Action for source in SOURCES[action]}
     assert moves == {pair for pair in PAIRS if CERTIFICATE_LIFECYCLE.may_become(*pair)}
-
-
-def test_the_job_is_the_one_that_the_worker_does() -> None:
-    assert SETTLE_HELD == SETTLE_HELD_OF_INGEST
 
 
 async def test_the_database_allows_exactly_the_moves_of_the_lifecycle(engine: AsyncEngine) -> None:
