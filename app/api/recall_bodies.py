@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.api.certificate_bodies import ProblemOut
+from app.api.snapshot_bodies import HoldingOut
 from app.api.texts import Asked, Prose, UuidText
 from app.ids import hex32
 from app.ingest.package import school_year_of
@@ -172,14 +173,6 @@ class TransferringOut(BaseModel):
     to_school_code: str
 
 
-class HoldingOut(BaseModel):
-    """Bản chốt có học bạ này / a sealed snapshot that holds the record."""
-
-    snapshot_id: str
-    kind: str
-    cut_off: datetime
-
-
 class ImpactOut(BaseModel):
     """Thu hồi học bạ này ảnh hưởng đến gì / what the recall of this record touches."""
 
@@ -201,10 +194,7 @@ class ImpactOut(BaseModel):
             record_id=hex32(impact.record_id),
             school_year=school_year_of(impact.school_year),
             stands=impact.stands,
-            snapshots=[
-                HoldingOut(snapshot_id=hex32(held.id), kind=held.scope.kind, cut_off=held.cut_off)
-                for held in impact.snapshots
-            ],
+            snapshots=[HoldingOut.of(held) for held in impact.snapshots],
             later_years=[
                 LaterYearOut(
                     record_id=hex32(later.record_id),

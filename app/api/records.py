@@ -13,6 +13,7 @@ from app.actors import Actor
 from app.api.deps import Connection, Reader, Service, ServiceState
 from app.api.explanations import ExplanationOut
 from app.api.scope import scope_of, uuid_of
+from app.api.snapshot_bodies import HoldingOut
 from app.api.texts import Moment
 from app.audit import AuditTag, record_act
 from app.db import database_now
@@ -38,6 +39,7 @@ from app.records import (
     signatures_of,
     status_of,
 )
+from app.snapshots.reading import snapshots_containing
 from app.verify.revocation.answer import EvidenceKind, RevocationStatus
 
 router = APIRouter(prefix="/api/v1", tags=["records"])
@@ -194,6 +196,7 @@ class RecordOut(RecordHead):
     events: list[EventOut]
     recalls: list[RecallLine]
     explanations: list[ExplanationOut]
+    snapshots: list[HoldingOut] = Field(description="Bản chốt có học bạ này / sealed snapshots that hold it")
     signatures: list[JudgedSignatureOut]
 
 
@@ -253,12 +256,12 @@ async def present_moment(connection: AsyncConnection) -> datetime:
 async def read(
     *, connection: Connection, service: Service, actor: Reader, record_id: RecordId, as_of: AsOf = None
 ) -> RecordOut:
-    """Give a record's status and history as of a moment; signatures and recall requests as they stand."""
+    """Give a record's status, history and snapshots as of a moment; signatures and requests as they stand."""
     view = await _find(connection, actor, record_id, service, "head")
     locks = await locks_of(connection, [view])
-    head, events = await head_of(
-        connection, view, locks_at=locks[view.record_id], as_of=as_of or await present_moment(connection)
-    )
+    moment = as_of or await present_moment(connection)
+    head, events = await head_of(connection, view, locks_at=locks[view.record_id], as_of=moment)
+    snapshots = (await snapshots_containing(connection, [view.record_id])).get(view.record_id, ())
     return RecordOut(
         **head.model_dump(),
         events=[EventOut.of(event) for event in events],
@@ -266,6 +269,7 @@ async def read(
             ExplanationOut.of(given)
             for given in await explanations_of_item(connection, view.package_id, view.position)
         ],
+        snapshots=[HoldingOut.of(found) for found in snapshots if found.sealed_at <= moment],
         recalls=[RecallLine.of(made) for made in await recalls_of_record(connection, view.record_id)],
         signatures=[JudgedSignatureOut.of(signature) for signature in await signatures_of(connection, view)],
     )

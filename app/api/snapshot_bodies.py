@@ -87,6 +87,25 @@ def _head(found: SnapshotView) -> dict[str, Any]:
     }
 
 
+class HoldingOut(BaseModel):
+    """Bản chốt có học bạ này / a sealed snapshot that holds the record."""
+
+    snapshot_id: str
+    kind: SnapshotKind
+    cut_off: datetime
+    sealed_at: datetime
+
+    @classmethod
+    def of(cls, found: SnapshotView) -> Self:
+        """Write out which snapshot it is."""
+        return cls(
+            snapshot_id=hex32(found.id),
+            kind=found.scope.kind,
+            cut_off=in_legal_zone(found.cut_off),
+            sealed_at=found.sealed_at,
+        )
+
+
 class HoldingPackageOut(BaseModel):
     """A package received before the cut-off that is not answered yet."""
 

@@ -142,17 +142,21 @@ async def manifest_pages(engine: AsyncEngine, snapshot_id: UUID) -> AsyncIterato
         after = lines[-1].record_id
 
 
-async def snapshots_containing(
-    connection: AsyncConnection, record_ids: Collection[UUID]
-) -> Mapping[UUID, Sequence[SnapshotView]]:
-    """Say in which snapshots each record stands, oldest first; records in none are absent."""
-    rows = await connection.execute(
+def containing(record_ids: Collection[UUID]) -> Select[tuple[object, ...]]:
+    """Give the query for the snapshots that hold records, with the record."""
+    return (
         select(snapshot_entry.c.record_id, snapshot)
         .join(snapshot_entry, snapshot_entry.c.snapshot_id == snapshot.c.id)
         .where(snapshot_entry.c.record_id.in_(sorted(record_ids)))
         .order_by(snapshot.c.id)
     )
+
+
+async def snapshots_containing(
+    connection: AsyncConnection, record_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[SnapshotView]]:
+    """Say in which snapshots each record stands, oldest first; records in none are absent."""
     found: dict[UUID, list[SnapshotView]] = {}
-    for row in rows:
+    for row in await connection.execute(containing(record_ids)):
         found.setdefault(row.record_id, []).append(_view(row))
     return found

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -70,6 +71,7 @@ snapshot_entry = Table(
     Column("xml_sha256", LargeBinary, nullable=False),
     Column("status", Text, nullable=False),
     Column("is_late", Boolean, nullable=False),
+    Index("ix_snapshot_entry_record_id", "record_id"),
 )
 
 # The Merkle tree over the entries' lines, in tiles of up to 256 hashes.

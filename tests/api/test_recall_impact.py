@@ -1,6 +1,6 @@
 """What a recall would touch, shown before anybody decides."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -57,7 +57,12 @@ async def test_the_snapshots_that_hold_a_record_are_named(api: Api) -> None:
     assert await seal(sealer, scope) is Outcome.SEALED
     sealed = (await api.call("tanlap", "GET", f"{RECALLS}/{recall_id}/impact")).json()
     (held,) = sealed["items"][0]["snapshots"]
-    assert (held["kind"], held["cut_off"]) == ("SCHOOL_CONFIRMED", "2026-06-30T17:00:00Z")
+    assert (held["kind"], held["cut_off"]) == ("SCHOOL_CONFIRMED", "2026-07-01T00:00:00+07:00")
+    shown = (await api.call("vendor", "GET", f"/api/v1/records/{record_id}")).json()
+    assert shown["snapshots"] == [held]
+    before = {"as_of": (AFTER_LOCK - timedelta(seconds=1)).isoformat()}
+    earlier = (await api.call("vendor", "GET", f"/api/v1/records/{record_id}", params=before)).json()
+    assert earlier["snapshots"] == []
     preview = await api.call(
         "tanlap", "POST", f"{RECALLS}/decisions?preview=true",
         json={"recall_ids": [recall_id], "action": "approve"},
