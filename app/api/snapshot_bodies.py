@@ -113,7 +113,8 @@ class HoldingPackageOut(BaseModel):
     school_code: str
     received_at: datetime
     status: PackageState
-    is_left_out: bool = Field(description="Không chờ gói này / the seal does not wait for it")
+    officers: int = Field(description="Số cán bộ đã đề nghị không chờ / officers who said not to wait for it")
+    is_left_out: bool = Field(description="Không chờ gói này: đủ hai cán bộ / two said so: not waited for")
 
     @classmethod
     def of(cls, held: HoldingPackage) -> Self:
@@ -123,6 +124,7 @@ class HoldingPackageOut(BaseModel):
             school_code=held.school_code,
             received_at=held.received_at,
             status=held.state,
+            officers=held.officers,
             is_left_out=held.is_left_out,
         )
 

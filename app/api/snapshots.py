@@ -111,9 +111,10 @@ async def pending(
 async def override(
     asked: OverrideIn, actor: Department, connection: Connection, service: Service
 ) -> PendingOut:
-    """Decide, with a reason, that a seal need not wait for packages that do not get answered.
+    """Say, with a reason, that a seal need not wait for packages that do not get answered.
 
-    They are judged when they can be; the signed statement names them as left out.
+    It holds when a second officer of the department has said the same. The packages are judged when they
+    can be; the signed statement names them as left out.
     """
     own = (await organisation_by_id(connection, actor.organisation_id)).province_code or ""
     scope = Scope(province=own, school_year=first_year(asked.school_year), kind=asked.kind)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, select
@@ -21,13 +22,15 @@ from app.organisations.tables import organisation
 from app.snapshots.scopes import Scope, recent_scopes, year_begins_at
 from app.snapshots.tables import snapshot, snapshot_override
 
+OFFICERS_NEEDED: Final = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldingPackage:
     """A package received before a cut-off that is not answered yet.
 
     Attributes:
-        is_left_out: an officer decided that the seal need not wait for it.
+        officers: how many officers said that the seal need not wait for it.
     """
 
     package_id: UUID
@@ -35,7 +38,12 @@ class HoldingPackage:
     school_code: str
     received_at: datetime
     state: PackageState
-    is_left_out: bool
+    officers: int
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the seal does not wait for it: one officer asked for that, another one confirmed it."""
+        return self.officers >= OFFICERS_NEEDED
 
 
 async def due_scopes(connection: AsyncConnection) -> Sequence[Scope]:
@@ -101,12 +109,13 @@ async def holding_packages(
     connection: AsyncConnection, scope: Scope, cut_off: datetime
 ) -> Sequence[HoldingPackage]:
     """Give the packages for which the seal waits, and those that it need not wait for, oldest first."""
-    is_left_out = (
-        exists()
+    officers = (
+        select(func.count())
         .where(snapshot_override.c.province_code == scope.province)
         .where(snapshot_override.c.school_year == scope.school_year)
         .where(snapshot_override.c.kind == scope.kind)
         .where(snapshot_override.c.package_id == package.c.package_id)
+        .scalar_subquery()
     )
     rows = await connection.execute(
         select(
@@ -115,7 +124,7 @@ async def holding_packages(
             organisation.c.code,
             package.c.received_at,
             package_progress.c.state,
-            is_left_out.label("is_left_out"),
+            officers.label("officers"),
         )
         .select_from(package_progress)
         .join(
@@ -136,7 +145,7 @@ async def holding_packages(
             school_code=row.code,
             received_at=row.received_at,
             state=PackageState(row.state),
-            is_left_out=row.is_left_out,
+            officers=row.officers,
         )
         for row in rows
     ]

@@ -1,7 +1,8 @@
-"""An officer's decision not to wait for a package that does not get answered (chốt không chờ gói bị treo).
+"""Two officers' decision not to wait for a package that does not get answered (chốt không chờ gói bị treo).
 
 Nothing is lost by it: the package is judged when it can be, its records stand in the ledger, and the signed
-statement names it as left out.
+statement names it as left out. One officer asks, a second one of the department confirms: nobody decides
+their own request.
 """
 
 from collections.abc import Collection
@@ -34,10 +35,13 @@ async def leave_out(
     now: datetime,
     officer: Officer,
 ) -> None:
-    """Let a seal no longer wait for some packages, each named; others that hold it still do.
+    """Say, as one of two officers, that a seal need not wait for some packages, each named.
+
+    It waits for each of them until a second officer has said so too; others hold it as before. An officer who
+    says the same again is the same one officer, and changes nothing.
 
     Refuses with QH-023 a missing reason, TH-050 a snapshot whose cut-off is to come, TH-051 a sealed one,
-    TH-052 a package that does not hold this seal. Deciding the same again changes nothing.
+    TH-052 a package that does not hold this seal.
     """
     reason = require_reason(reason, action="override")
     cut_off = scope.cut_off(await load_calendar(connection, scope.province))

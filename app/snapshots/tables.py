@@ -84,7 +84,7 @@ snapshot_tile = Table(
     Column("hashes", LargeBinary, nullable=False),
 )
 
-# An officer's reasoned decision that the seal need not wait for a package.
+# An officer's reasoned decision that the seal need not wait for a package; it takes two officers' to hold.
 snapshot_override = Table(
     "snapshot_override",
     metadata,
@@ -94,7 +94,7 @@ snapshot_override = Table(
     Column("package_id", Uuid, primary_key=True),
     Column("school_id", Integer, nullable=False),
     Column("reason", Text, nullable=False),
-    Column("decided_by", Text, nullable=False),
+    Column("decided_by", Text, primary_key=True),
     Column("decided_at", DateTime(timezone=True), nullable=False, server_default=database_now()),
     CheckConstraint(_KINDS, name="kind"),
 )

@@ -17,6 +17,7 @@ from tests.builders.sealing import SCHOOL_CUT_OFF, SECOND
 from tests.builders.world import World
 
 DEPARTMENT = "canbo.sogddt"
+SECOND_OFFICER = "canbo2.sogddt"
 UNKNOWN = "0190163d8694739b8a00000000000000"
 
 
@@ -104,7 +105,7 @@ async def test_schools_prove_their_own_and_see_nothing_else(
     assert (await get(world, f"{address}/proofs/{records[0]}", other)).json()["code"] == "QH-005"
 
 
-async def test_what_waits_is_shown_and_an_officer_may_decide_not_to_wait(world: World) -> None:
+async def test_what_waits_is_shown_and_two_officers_may_decide_not_to_wait(world: World) -> None:
     school = world.school("03")
     await world.enrol(school)
     await world.work()
@@ -115,17 +116,19 @@ async def test_what_waits_is_shown_and_an_officer_may_decide_not_to_wait(world: 
     (due,) = [item for item in first if item["is_due"]]
     assert (due["kind"], due["holding"]) == ("SCHOOL_CONFIRMED", 1)
     assert due["packages"][0]["package_id"] == package.package_id
-    decided = await world.http.post(
-        "/api/v1/snapshots/overrides",
-        json={
-            "school_year": "2025-2026",
-            "kind": "SCHOOL_CONFIRMED",
-            "package_ids": [package.package_id],
-            "reason": "Gói bị treo do sự cố",
-        },
-        headers=world.as_(DEPARTMENT),
-    )
-    assert (decided.status_code, decided.json()["holding"]) == (200, 0)
+    for officer, officers, holding in ((DEPARTMENT, 1, 1), (DEPARTMENT, 1, 1), (SECOND_OFFICER, 2, 0)):
+        decided = await world.http.post(
+            "/api/v1/snapshots/overrides",
+            json={
+                "school_year": "2025-2026",
+                "kind": "SCHOOL_CONFIRMED",
+                "package_ids": [package.package_id],
+                "reason": "Gói bị treo do sự cố",
+            },
+            headers=world.as_(officer),
+        )
+        shown = decided.json()
+        assert (shown["holding"], shown["packages"][0]["officers"]) == (holding, officers)
 
 
 @pytest.mark.parametrize("caller", ["quantri", "03"])

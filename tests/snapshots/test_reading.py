@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 
 from app.db import open_engine, transaction
 from app.snapshots.reading import containing
@@ -24,7 +23,7 @@ ENTRIES = """
 async def test_the_snapshots_of_a_record_are_found_by_index(database_url: str) -> None:
     owner = open_engine(database_url, pool_size=1, as_service=False)
     wanted = containing([UUID(int=1), UUID(int=2)]).compile(
-        dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}
+        dialect=owner.dialect, compile_kwargs={"literal_binds": True}
     )
     async with transaction(owner) as connection:
         await connection.execute(text(SNAPSHOTS))
