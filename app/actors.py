@@ -16,9 +16,17 @@ class Role(StrEnum):
     INSPECTOR = "inspector"
     ADMINISTRATOR = "administrator"
     PROVINCE_SYSTEM = "province_system"
+    SECTOR_SYSTEM = "sector_system"
 
 
-OFFICER_ROLES: Final = frozenset(Role) - {Role.SCHOOL_SOFTWARE, Role.PROVINCE_SYSTEM}
+OFFICER_ROLES: Final = frozenset(Role) - {Role.SCHOOL_SOFTWARE, Role.PROVINCE_SYSTEM, Role.SECTOR_SYSTEM}
+
+
+class Purpose(StrEnum):
+    """What a sector system looks transcripts up for; what it is shown follows from there."""
+
+    ADMISSIONS = "admissions"  # tuyển sinh
+    TRANSFER = "transfer"  # chuyển trường
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,25 @@ class Officer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SectorSystem:
+    """A system of the sector (hệ thống ngành): looks up transcripts of schools below one organisation."""
+
+    client_id: UUID
+    name: str
+    purpose: Purpose
+    organisation_id: int
+    rate_multiplier: int = 1
+    request_id: str | None = None
+    kind: Literal["client"] = "client"
+    role: Literal[Role.SECTOR_SYSTEM] = Role.SECTOR_SYSTEM
+
+    @property
+    def id(self) -> str:
+        """How the audit log names them."""
+        return self.client_id.hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """The service itself, or whoever runs its command line on the machine."""
 
@@ -93,4 +120,4 @@ class Anonymous:
     kind: Literal["anonymous"] = "anonymous"
 
 
-Actor = Submitter | ProvinceSystem | Officer | System | Anonymous
+Actor = Submitter | ProvinceSystem | SectorSystem | Officer | System | Anonymous

@@ -26,6 +26,7 @@ audit_event = Table(
     Column("facts", JSONB, nullable=False),
     Index("ix_audit_event_at", "at", "id"),
     Index("ix_audit_event_school_id", "school_id", "at"),
+    Index("ix_audit_event_subject", "subject", "at", "id"),
 )
 
 

@@ -49,7 +49,7 @@ async def listing(
     """Give acts and looks, oldest first. Reading the log is recorded in it."""
     now = service.clock()
     found = await read_audit(
-        connection, reader, on=legal_date(now), since=since, after=_place(cursor), limit=limit + 1
+        connection, reader, on=legal_date(now), since=since, after=place_of(cursor), limit=limit + 1
     )
     await record_act(
         connection, now=now, actor=reader, tag=AuditTag.AUDIT_READ, subject="-", facts={"lines": len(found)}
@@ -61,7 +61,8 @@ async def listing(
     )
 
 
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+def place_of(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """Read the place after a line of the log; DD-903 where it is none."""
     key = read_cursor(cursor, str, str)
     if key is None:
         return None

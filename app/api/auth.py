@@ -7,7 +7,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.actors import Actor, Anonymous, Officer, ProvinceSystem, Submitter
+from app.actors import Actor, Anonymous, Officer, ProvinceSystem, SectorSystem, Submitter
 from app.api.oidc import OpenIdProvider
 from app.api.tokens import TokenKind, TokenSubject, read_token
 from app.clock import Clock
@@ -67,6 +67,15 @@ class Authenticator:
             client = await find_client(connection, named.id, now)
         if client is None or not client.is_active:
             raise DomainError("QH-002")
+        if client.purpose is not None and client.organisation_id is not None:
+            return SectorSystem(
+                client_id=client.id,
+                name=client.name,
+                purpose=client.purpose,
+                organisation_id=client.organisation_id,
+                rate_multiplier=client.rate_multiplier,
+                request_id=request_id,
+            )
         if client.department_id is not None and client.department_code is not None:
             return ProvinceSystem(
                 client_id=client.id,

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from app.actors import Officer, Role
+from app.actors import Officer, Purpose, Role
 from app.api.deps import Connection, Service, requires
 from app.api.paging import Cursor, Limit, Page, text_after
 from app.api.texts import Asked, Line, Moment, OrganisationCode, SchoolCode, identified
@@ -31,6 +31,13 @@ RowId = Annotated[str, Path(max_length=40, description="id của phần mềm / 
 School = Annotated[str, Path(max_length=20, description="Mã trường / school code")]
 
 
+class SectorIn(Asked):
+    """Hệ thống ngành: mục đích, và cơ quan mà nó được tra các trường trực thuộc / a sector system."""
+
+    purpose: Purpose
+    organisation: OrganisationCode
+
+
 class ClientIn(Asked):
     """Phần mềm mới / a new client."""
 
@@ -41,6 +48,7 @@ class ClientIn(Asked):
         OrganisationCode | None,
         Field(description="Hệ thống của Sở này, để chuyển bản chốt lên Bộ / this department's own instance"),
     ] = None
+    sector: SectorIn | None = None
 
 
 class ClientChange(Asked):
@@ -69,6 +77,8 @@ class ClientOut(BaseModel):
     rate_multiplier: int
     schools: list[str]
     department: str | None
+    purpose: Purpose | None = Field(description="Hệ thống ngành tra cứu để làm gì / of a sector system")
+    organisation: str | None = Field(description="Tra các trường thuộc cơ quan này / looks up below it")
 
     @classmethod
     def of(cls, found: Client, **more: str) -> Self:
@@ -82,6 +92,8 @@ class ClientOut(BaseModel):
             rate_multiplier=found.rate_multiplier,
             schools=list(found.school_codes),
             department=found.department_code,
+            purpose=found.purpose,
+            organisation=found.organisation_code,
             **more,
         )
 
@@ -113,6 +125,7 @@ async def create(
         school_codes=asked.schools,
         department_code=asked.department,
         client_id=asked.client_id,
+        sector=None if asked.sector is None else (asked.sector.purpose, asked.sector.organisation),
         now=service.clock(),
         actor=actor,
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.actors import Actor, Officer, ProvinceSystem, Role, Submitter
+from app.actors import Actor, Officer, ProvinceSystem, Role, SectorSystem, Submitter
 from app.api.auth import Authenticator
 from app.api.measures import Measures
 from app.api.rate_limits import Calls, RateLimits, address_key, with_jitter
@@ -86,7 +86,7 @@ PUBLIC = Depends(Public())
 
 
 # Whoever may be let in by a guard.
-Caller = Submitter | ProvinceSystem | Officer
+Caller = Submitter | ProvinceSystem | SectorSystem | Officer
 
 
 class Requires:
@@ -109,7 +109,7 @@ class Requires:
             if error.code in {"QH-001", "QH-002"}:
                 count_call(request, service, Calls.REFUSED, address_of(request))
             raise
-        if isinstance(actor, Submitter | ProvinceSystem):
+        if isinstance(actor, Submitter | ProvinceSystem | SectorSystem):
             calls = self._calls or Calls.CLIENT
             count_call(request, service, calls, actor.id, times=actor.rate_multiplier)
         else:
@@ -123,7 +123,7 @@ async def _caller(request: Request, service: ServiceState) -> Caller:
     actor: Actor = await service.authenticator.authenticate(
         request.headers.get("authorization"), request.state.request_id
     )
-    if isinstance(actor, Submitter | ProvinceSystem | Officer):
+    if isinstance(actor, Submitter | ProvinceSystem | SectorSystem | Officer):
         return actor
     raise DomainError("QH-001")
 
@@ -148,6 +148,21 @@ Reader = Annotated[
             Role.DEPARTMENT_OFFICER,
             Role.MINISTRY_OFFICER,
             Role.INSPECTOR,
+        )
+    ),
+]
+
+# Whoever may see a transcript's content, masked by role: sector systems beside the readers.
+Viewer = Annotated[
+    Submitter | Officer | SectorSystem,
+    Depends(
+        requires(
+            Role.SCHOOL_SOFTWARE,
+            Role.COMMUNE_OFFICER,
+            Role.DEPARTMENT_OFFICER,
+            Role.MINISTRY_OFFICER,
+            Role.INSPECTOR,
+            Role.SECTOR_SYSTEM,
         )
     ),
 ]

@@ -6,15 +6,17 @@ and when, never the date that was tried.
 
 import asyncio
 from datetime import date, datetime
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Anonymous
-from app.api.deps import Public, Service, count_call
+from app.api.content_bodies import LookOut, SectionOut, tell
+from app.api.contents import recalled_at
+from app.api.deps import Public, Service, ServiceState, count_call
 from app.api.rate_limits import Calls
 from app.api.records import RecordHead, SignatureOut, head_of, present_moment
 from app.api.scope import uuid_of
@@ -23,12 +25,15 @@ from app.db import transaction
 from app.deadlines.locks import locks_of
 from app.errors import DomainError
 from app.ids import hex32
-from app.records import RecordEventKind, RecordStatus, RecordView, find_record, signatures_of
+from app.organisations.looks import looks_at
+from app.records import RecordStatus, RecordView, find_record, read_xml, signatures_of
+from app.records.masks import MASKS, PUBLIC
 
 router = APIRouter(prefix="/api/v1/lookup", tags=["lookup"], dependencies=[Depends(Public(Calls.LOOKUP))])
 
 # Every answer takes at least this long, so that its time tells nothing.
 FLOOR_SECONDS: Final = 0.2
+LOOKS_SHOWN: Final = 50
 
 
 class LookupOut(BaseModel):
@@ -48,13 +53,15 @@ class LookupOut(BaseModel):
     content_sha256: str
     xml_sha256: str
     signatures: list[SignatureOut]
+    mask_version: str
+    sections: list[SectionOut] = Field(description="Nội dung, phần nhạy cảm đã che / the content, masked")
+    looks: list[LookOut] = Field(description="Những lượt xem gần nhất / the latest looks")
 
     @classmethod
-    def of(cls, head: RecordHead, recalled_at: datetime | None, signatures: list[SignatureOut]) -> Self:
-        """Write the answer; a recalled transcript is shown as recalled, and since when."""
-        names = set(cls.model_fields) - {"recalled_at", "signatures"}
-        shown = {name: getattr(head, name) for name in names}
-        return cls(**shown, recalled_at=recalled_at, signatures=signatures)
+    def of(cls, head: RecordHead, **beside: Any) -> Self:
+        """Write the answer: the head's public part, and what stands beside it."""
+        shown = {name: getattr(head, name) for name in set(cls.model_fields) - set(beside)}
+        return cls(**shown, **beside)
 
 
 @router.get("/{record_id}", summary="Tra cứu một học bạ / Look one transcript up")
@@ -64,7 +71,10 @@ async def look_up(
     record_id: Annotated[str, Path(max_length=40, description="Mã tra cứu / look-up code")],
     dob: Annotated[date, Query(description="Ngày sinh, YYYY-MM-DD / date of birth")],
 ) -> LookupOut:
-    """Give a transcript's status and signatures; QH-100 where code and date of birth do not fit together."""
+    """Give a transcript's status, signatures, masked content, and who looked at it lately.
+
+    QH-100 where code and date of birth do not fit together.
+    """
     code = uuid_of(record_id, "record_id")
     count_call(request, service, Calls.LOOKUP_CODE, hex32(code))
     loop = asyncio.get_running_loop()
@@ -80,22 +90,31 @@ async def look_up(
             subject=f"record:{hex32(code)}",
             school_id=None if view is None else view.school_id,
         )
-        answer = await _answer(connection, view) if view is not None and fits else None
+        answer = await _answer(connection, service, view) if view is not None and fits else None
     await asyncio.sleep(ready_at - loop.time())
     if answer is None:
         raise DomainError("QH-100")
     return answer
 
 
-async def _answer(connection: AsyncConnection, view: RecordView) -> LookupOut:
+async def _answer(connection: AsyncConnection, service: ServiceState, view: RecordView) -> LookupOut:
     locks = await locks_of(connection, [view])
     head, events = await head_of(
         connection, view, locks_at=locks[view.record_id], as_of=await present_moment(connection)
     )
-    recalled = [event.at for event in events if event.kind is RecordEventKind.RECALLED]
     # Whoever looks up learns that it was signed and when; the signers' names are the document's to tell.
     signatures = [
         SignatureOut.of(signature).model_copy(update={"subject": None})
         for signature in await signatures_of(connection, view)
     ]
-    return LookupOut.of(head, recalled[0] if recalled else None, signatures)
+    mask = MASKS[PUBLIC]
+    sections = await service.offload.run(tell, await read_xml(connection, view), view.format_version, mask)
+    looks = await looks_at(connection, view.record_id, newest_first=True, limit=LOOKS_SHOWN)
+    return LookupOut.of(
+        head,
+        recalled_at=recalled_at(list(events)),
+        signatures=signatures,
+        mask_version=mask.version,
+        sections=[SectionOut.of(section) for section in sections],
+        looks=[LookOut.of(look) for look in looks],
+    )

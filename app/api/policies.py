@@ -114,7 +114,7 @@ def _in_force(
 @router.get(
     "",
     summary="Chính sách đang áp dụng và lịch sử / Policies in force and their history",
-    dependencies=[Depends(requires(*Role))],
+    dependencies=[Depends(requires(*(set(Role) - {Role.SECTOR_SYSTEM})))],
 )
 async def listing(
     *,

@@ -208,7 +208,7 @@ class PupilOut(BaseModel):
     next_cursor: None = None
 
 
-async def _find(
+async def find_in_scope(
     connection: AsyncConnection, actor: Actor, record_id: str, service: ServiceState, part: str
 ) -> RecordView:
     """Find a record in the caller's scope (else QH-005) and note in the audit log who looked at what."""
@@ -257,7 +257,7 @@ async def read(
     *, connection: Connection, service: Service, actor: Reader, record_id: RecordId, as_of: AsOf = None
 ) -> RecordOut:
     """Give a record's status, history and snapshots as of a moment; signatures and requests as they stand."""
-    view = await _find(connection, actor, record_id, service, "head")
+    view = await find_in_scope(connection, actor, record_id, service, "head")
     locks = await locks_of(connection, [view])
     moment = as_of or await present_moment(connection)
     head, events = await head_of(connection, view, locks_at=locks[view.record_id], as_of=moment)
@@ -283,7 +283,7 @@ async def read(
 )
 async def xml(connection: Connection, service: Service, actor: Reader, record_id: RecordId) -> Response:
     """Give the very bytes that were verified; they verify alone with any XMLDSig tool."""
-    view = await _find(connection, actor, record_id, service, "xml")
+    view = await find_in_scope(connection, actor, record_id, service, "xml")
     headers = {"Content-Disposition": f'attachment; filename="{hex32(view.record_id)}.xml"'}
     return Response(await read_xml(connection, view), media_type=XML, headers=headers)
 
@@ -296,7 +296,7 @@ async def xml(connection: Connection, service: Service, actor: Reader, record_id
 )
 async def receipt(connection: Connection, service: Service, actor: Reader, record_id: RecordId) -> Response:
     """Give the receipt of the record's acceptance: a compact JWS that verifies offline."""
-    view = await _find(connection, actor, record_id, service, "receipt")
+    view = await find_in_scope(connection, actor, record_id, service, "receipt")
     jws = await record_receipt(
         connection, school_id=view.school_id, school_year=view.school_year, record_id=view.record_id
     )

@@ -20,7 +20,7 @@ from app.audit import AuditTag, record_act
 from app.db import transaction
 from app.errors import DomainError
 from app.organisations.accounts import Account, sign_in_facts
-from app.organisations.clients import credentials
+from app.organisations.clients import Credentials, credentials
 from app.organisations.passwords import MAXIMUM_CHARACTERS, is_password, is_secret
 from app.organisations.sign_in import Attempt, begin_attempt, forget_old_attempts, forgive_attempt
 
@@ -38,6 +38,14 @@ class AccessToken(BaseModel):
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the protocol's word, no secret
     expires_in: int = Field(description="Giây / seconds", examples=[3600])
+
+
+class ClientToken(AccessToken):
+    """Thẻ của phần mềm / a client's token."""
+
+    scope: str | None = Field(
+        default=None, description="lookup:admissions, lookup:transfer: của hệ thống ngành (RFC 6749, 3.3)"
+    )
 
 
 class OAuthRefusal(BaseModel):
@@ -68,7 +76,7 @@ class SignIn(Asked):
 @router.post(
     "/oauth2/token",
     summary="Lấy thẻ truy cập cho phần mềm / Get a client's access token",
-    response_model=AccessToken,
+    response_model=ClientToken,
     responses={
         status: {"model": OAuthRefusal, "description": "Không cấp thẻ / refused (RFC 6749, 5.2)"}
         for status in (400, 401)
@@ -84,15 +92,17 @@ async def token(
     """Grant type ``client_credentials``; the client by HTTP Basic or in the body, never by both."""
     try:
         named = _client_credentials(grant_type, client_id, client_secret, authorization)
-        found = await _check_client(service, *named)
+        row_id, found = await _check_client(service, *named)
     except DomainError as error:
         return _oauth_refusal(error)
     lifetime = timedelta(minutes=service.settings.token_minutes)
-    subject = TokenSubject(kind=TokenKind.CLIENT, id=found)
-    answer = AccessToken(
-        access_token=_issue(service, subject, lifetime), expires_in=int(lifetime.total_seconds())
+    subject = TokenSubject(kind=TokenKind.CLIENT, id=row_id)
+    answer = ClientToken(
+        access_token=_issue(service, subject, lifetime),
+        expires_in=int(lifetime.total_seconds()),
+        scope=None if found.purpose is None else f"lookup:{found.purpose}",
     )
-    return JSONResponse(answer.model_dump(), headers=_PRAGMA)
+    return JSONResponse(answer.model_dump(exclude_none=True), headers=_PRAGMA)
 
 
 @router.post(
@@ -155,18 +165,21 @@ def _basic(encoded: str) -> tuple[str, str]:
     return unquote_plus(name), unquote_plus(secret)
 
 
-async def _check_client(service: ServiceState, client_id: str, client_secret: str) -> UUID:
+async def _check_client(
+    service: ServiceState, client_id: str, client_secret: str
+) -> tuple[UUID, Credentials]:
     """Give the client's row; the refusal is recorded and committed before it is raised."""
     now = service.clock()
     async with transaction(service.engine) as connection:
-        row_id, stored, is_active = await credentials(connection, client_id)
-        fits = is_secret(stored, client_secret) and is_active
+        found = await credentials(connection, client_id)
+        row_id = found.row_id
+        fits = is_secret(found.secret_hash, client_secret) and found.is_active
         actor = Anonymous() if row_id is None else Submitter(client_id=row_id, name="", schools=frozenset())
         tag = AuditTag.TOKEN_ISSUED if fits else AuditTag.TOKEN_REFUSED
         await record_act(connection, now=now, actor=actor, tag=tag, subject=actor.id)
     if row_id is None or not fits:
         raise DomainError("QH-006")
-    return row_id
+    return row_id, found
 
 
 async def _check_officer(service: ServiceState, asked: SignIn, address: str) -> Account:

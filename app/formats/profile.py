@@ -92,6 +92,42 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A text of the content with its label; masks go by its group of data.
+
+    Attributes:
+        value: None where it is not shown.
+    """
+
+    name: str
+    label: str
+    group: str
+    value: str | None
+    is_masked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """What one column of a section's table holds."""
+
+    name: str
+    label: str
+    group: str
+    is_masked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A part of the content as people read it: lines, and a table of what repeats."""
+
+    name: str
+    title: str
+    lines: tuple[Line, ...]
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[str | None, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureSlot:
     """One signature as it stands in the document, with the role it claims (not itself signed)."""
 
@@ -182,6 +218,10 @@ class FormatProfile(Protocol):
 
     def record_id(self, root: etree._Element) -> UUID | None:
         """Read the look-up code of a transcript that need not be conformant; None where there is none."""
+        ...
+
+    def sections(self, root: etree._Element) -> tuple[Section, ...]:
+        """Say what the content tells, in words that people read; nothing of it is left out."""
         ...
 
     def read(self, root: etree._Element, envelope: Envelope | None, place: Place = ...) -> Reading:

@@ -1,9 +1,9 @@
-"""Clients (phần mềm): a vendor's, with the schools that authorised it; a department's own instance."""
+"""Clients (phần mềm): a vendor's, with the schools that authorised it; a department's; a sector system's."""
 
 import re
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, upda
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.actors import Actor
+from app.actors import Actor, Purpose
 from app.audit import AuditTag, record_act
 from app.errors import DomainError
 from app.ids import uuid7
@@ -42,6 +42,9 @@ class Client:
     rate_multiplier: int
     department_id: int | None = None
     department_code: str | None = None
+    purpose: Purpose | None = None
+    organisation_id: int | None = None
+    organisation_code: str | None = None
 
 
 def _authorised(at: datetime) -> ColumnElement[bool]:
@@ -55,7 +58,7 @@ def _clients(at: datetime) -> Select[tuple[object, ...]]:
     """Read a client and its present schools in one row."""
     ids = func.array_agg(organisation.c.id).filter(organisation.c.id.is_not(None))
     codes = func.array_agg(organisation.c.code).filter(organisation.c.code.is_not(None))
-    department = organisation.alias("department")
+    department, sector = organisation.alias("department"), organisation.alias("sector")
     return (
         select(
             client,
@@ -63,12 +66,14 @@ def _clients(at: datetime) -> Select[tuple[object, ...]]:
             codes.label("school_codes"),
             department.c.id.label("department_id"),
             department.c.code.label("department_code"),
+            sector.c.code.label("organisation_code"),
         )
         .outerjoin(province_client, province_client.c.client_id == client.c.id)
         .outerjoin(department, department.c.id == province_client.c.department_id)
+        .outerjoin(sector, sector.c.id == client.c.organisation_id)
         .outerjoin(client_school, and_(client_school.c.client_id == client.c.id, _authorised(at)))
         .outerjoin(organisation, organisation.c.id == client_school.c.school_id)
-        .group_by(client.c.id, department.c.id)
+        .group_by(client.c.id, department.c.id, sector.c.id)
     )
 
 
@@ -84,6 +89,9 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
         rate_multiplier=row.rate_multiplier,
         department_id=row.department_id,
         department_code=row.department_code,
+        purpose=None if row.purpose is None else Purpose(row.purpose),
+        organisation_id=row.organisation_id,
+        organisation_code=row.organisation_code,
     )
 
 
@@ -93,18 +101,35 @@ async def find_client(connection: AsyncConnection, row_id: UUID, at: datetime) -
     return None if row is None else _client(row)
 
 
-async def credentials(connection: AsyncConnection, client_id: str) -> tuple[UUID | None, str | None, bool]:
-    """Give row, stored digest and whether active of a client id; the caller does equal work without one."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a client id is checked against; ``row_id`` is None where there is no such client."""
+
+    row_id: UUID | None = None
+    secret_hash: str | None = field(default=None, repr=False)
+    is_active: bool = False
+    purpose: Purpose | None = None
+
+
+async def credentials(connection: AsyncConnection, client_id: str) -> Credentials:
+    """Give what a client id is checked against; the caller does equal work where there is nothing."""
     if _CLIENT_ID.fullmatch(client_id) is None:
-        return None, None, False
+        return Credentials()
     row = (
         await connection.execute(
-            select(client.c.id, client.c.secret_hash, client.c.is_active).where(
+            select(client.c.id, client.c.secret_hash, client.c.is_active, client.c.purpose).where(
                 client.c.client_id == client_id
             )
         )
     ).one_or_none()
-    return (None, None, False) if row is None else (row.id, row.secret_hash, row.is_active)
+    if row is None:
+        return Credentials()
+    return Credentials(
+        row_id=row.id,
+        secret_hash=row.secret_hash,
+        is_active=row.is_active,
+        purpose=None if row.purpose is None else Purpose(row.purpose),
+    )
 
 
 async def list_clients(
@@ -124,23 +149,33 @@ async def create_client(
     school_codes: Collection[str] = (),
     department_code: str | None = None,
     client_id: str | None = None,
+    sector: tuple[Purpose, str] | None = None,
     now: datetime,
     actor: Actor,
 ) -> tuple[Client, str]:
     """Add a client; gives it and its secret, which is shown this once and kept only as a digest.
 
-    It acts for schools, or is a department's own instance, never both. Refuses with QH-056 a client id that
-    is taken or malformed, QH-057 a code that is no school's, QH-120 one that is no department's or stands
-    beside schools.
+    It acts for schools, or is a department's own instance, or a sector system (its purpose, and the code of
+    the authority below which it looks up). Refuses with QH-056 a client id that is taken or malformed, QH-057
+    a code that is no school's, QH-120 one that is no department's or stands beside schools, QH-101 a sector
+    system for schools or a department, or below what is no authority.
     """
     department = await _department(connection, department_code, school_codes)
     chosen = client_id or f"client-{secrets.token_hex(6)}"
     if _CLIENT_ID.fullmatch(chosen) is None:
         raise DomainError("QH-056", client_id=chosen)
+    purpose, below = await _sector(connection, sector, [*school_codes, *filter(None, [department_code])])
     row_id, secret = uuid7(now), make_secret()
     inserted = await connection.execute(
         insert(client)
-        .values(id=row_id, client_id=chosen, name=name, secret_hash=hash_secret(secret))
+        .values(
+            id=row_id,
+            client_id=chosen,
+            name=name,
+            secret_hash=hash_secret(secret),
+            purpose=purpose,
+            organisation_id=below,
+        )
         .on_conflict_do_nothing()
     )
     if inserted.rowcount != 1:
@@ -151,7 +186,7 @@ async def create_client(
         actor=actor,
         tag=AuditTag.CLIENT_CREATED,
         subject=row_id.hex,
-        facts={"client_id": chosen, "name": name, "department": department_code},
+        facts={"client_id": chosen, "name": name, "department": department_code, "purpose": purpose},
     )
     if department is not None:
         await connection.execute(
@@ -160,6 +195,19 @@ async def create_client(
     for code in sorted(set(school_codes)):
         await authorise(connection, row_id, code, now=now, actor=actor)
     return await _present(connection, row_id, now), secret
+
+
+async def _sector(
+    connection: AsyncConnection, sector: tuple[Purpose, str] | None, beside: Collection[str]
+) -> tuple[Purpose | None, int | None]:
+    """Give purpose and organisation of a sector system; QH-101 where they do not fit."""
+    if sector is None:
+        return None, None
+    purpose, code = sector
+    below = await find_organisation(connection, code)
+    if beside or below is None or below.kind is OrganisationKind.SCHOOL:
+        raise DomainError("QH-101", organisation_code=code)
+    return purpose, below.id
 
 
 async def authorise(
@@ -173,9 +221,10 @@ async def authorise(
 ) -> None:
     """Record that a school lets the client act for it, from now on; repeating it changes nothing.
 
-    Refuses with QH-005 an unknown client, QH-057 a code that is no school's, QH-120 a department's instance.
+    Refuses with QH-005 an unknown client, QH-057 a code that is no school's, QH-120 a department's instance,
+    QH-101 a sector system.
     """
-    await _require(connection, row_id)
+    await _require(connection, row_id, is_for_schools=True)
     school = await _school(connection, school_code)
     if await connection.scalar(
         select(province_client.c.client_id).where(province_client.c.client_id == row_id)
@@ -261,10 +310,13 @@ async def renew_secret(connection: AsyncConnection, row_id: UUID, *, now: dateti
     return secret
 
 
-async def _require(connection: AsyncConnection, row_id: UUID) -> None:
-    found = await connection.execute(select(client.c.id).where(client.c.id == row_id).with_for_update())
-    if found.one_or_none() is None:
+async def _require(connection: AsyncConnection, row_id: UUID, *, is_for_schools: bool = False) -> None:
+    found = await connection.execute(select(client.c.purpose).where(client.c.id == row_id).with_for_update())
+    row = found.one_or_none()
+    if row is None:
         raise DomainError("QH-005")
+    if is_for_schools and row.purpose is not None:
+        raise DomainError("QH-101", organisation_code="-")
 
 
 async def _department(

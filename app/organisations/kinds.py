@@ -90,6 +90,7 @@ PARENTS: Final[Mapping[OrganisationKind, frozenset[OrganisationKind]]] = {
 ROLE_KINDS: Final[Mapping[Role, frozenset[OrganisationKind]]] = {
     Role.SCHOOL_SOFTWARE: frozenset(),
     Role.PROVINCE_SYSTEM: frozenset(),
+    Role.SECTOR_SYSTEM: frozenset(),
     Role.COMMUNE_OFFICER: frozenset({OrganisationKind.COMMUNE}),
     Role.DEPARTMENT_OFFICER: frozenset({OrganisationKind.DEPARTMENT}),
     Role.MINISTRY_OFFICER: frozenset({OrganisationKind.MINISTRY}),

@@ -1,8 +1,8 @@
 """Scope (phạm vi): which schools a caller may see. Seeing is wider than deciding (app.approvals).
 
-A client sees the schools that authorised it; an officer sees what their organisation stands over: a commune
-the schools it manages, a department every school of its province, the ministry all. An administrator runs
-the service and sees no school's documents.
+A client sees the schools that authorised it, a sector system those below its organisation; an officer sees
+what their organisation stands over: a commune the schools it manages, a department every school of its
+province, the ministry all. An administrator runs the service and sees no school's documents.
 """
 
 from datetime import date
@@ -10,7 +10,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.actors import Actor, Officer, Role, Submitter, System
+from app.actors import Actor, Officer, Role, SectorSystem, Submitter, System
 from app.errors import DomainError
 from app.organisations.kinds import Organisation, OrganisationKind
 from app.organisations.tables import management, organisation
@@ -23,6 +23,8 @@ def in_scope(column: ColumnElement[int], actor: Actor, on: date) -> ColumnElemen
         case Submitter():
             return column.in_(sorted(actor.schools))
         case Officer() if actor.role is not Role.ADMINISTRATOR:
+            return column.in_(_schools_below(actor.organisation_id, on))
+        case SectorSystem():
             return column.in_(_schools_below(actor.organisation_id, on))
         case System():
             return true()

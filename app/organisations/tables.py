@@ -85,7 +85,12 @@ client = Table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("rate_multiplier", SmallInteger, nullable=False, server_default=text("1")),
+    # A sector system (tuyển sinh, chuyển trường) acts for no school: it looks up below an organisation.
+    Column("purpose", Text),
+    Column("organisation_id", Integer, ForeignKey("organisation.id")),
     CheckConstraint("rate_multiplier BETWEEN 1 AND 1000", name="rate_multiplier"),
+    CheckConstraint("purpose IN ('admissions', 'transfer')", name="purpose"),
+    CheckConstraint("(purpose IS NULL) = (organisation_id IS NULL)", name="sector"),
 )
 
 # Which schools have authorised a client to act for them, and for how long.

@@ -41,6 +41,33 @@ async def test_code_and_date_together_show_the_transcript(recorded: tuple[World,
     assert not {"student_id", "born_on", "identity_number"} & set(shown)
 
 
+async def test_the_content_is_shown_but_for_what_is_sensitive(recorded: tuple[World, str, str]) -> None:
+    world, record_id, dob = recorded
+    pupil = world.school("02").classes[0].pupils[0]
+    answer = await look_up(world, record_id, dob)
+    lines = [line for section in answer.json()["sections"] for line in section["lines"]]
+    assert pupil.person.full_name in {line["value"] for line in lines}
+    hidden = {"ethnicity", "disability", "health", "policy", "home", "family"}
+    assert {line["value"] for line in lines if line["group"] in hidden} == {None}
+    (number,) = [line["value"] for line in lines if line["name"] == "SoDinhDanh"]
+    assert number == "•" * 9 + pupil.person.identity_number[-3:]
+    for person in (pupil.father, pupil.mother):
+        assert person.full_name not in answer.text
+    assert pupil.person.identity_number not in answer.text
+    assert pupil.student_code not in answer.text
+
+
+async def test_the_family_reads_who_looked(recorded: tuple[World, str, str]) -> None:
+    world, record_id, dob = recorded
+    await look_up(world, record_id, "1999-01-01")
+    world.clock.advance(timedelta(seconds=1))
+    shown = (await look_up(world, record_id, dob)).json()
+    assert [(look["kind"], look["by"], look["is_refused"]) for look in shown["looks"]] == [
+        ("public", None, False),
+        ("public", None, True),
+    ]
+
+
 async def test_unknown_code_and_wrong_date_are_answered_alike(recorded: tuple[World, str, str]) -> None:
     world, record_id, _ = recorded
     wrong, unknown = (

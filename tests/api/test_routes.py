@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import APIRoute
 
-from app.actors import Role, System
+from app.actors import Purpose, Role, System
 from app.api.deps import Public
 from app.api.tokens import TokenKind, TokenSubject
 from app.client.packaging import NAMESPACE, Package
@@ -49,6 +49,7 @@ STRANGERS: Final = {
     "xa.hoalu": Role.COMMUNE_OFFICER,
     "so.ninhbinh": Role.DEPARTMENT_OFFICER,
     "thanhtra.ninhbinh": Role.INSPECTOR,
+    "tuyensinh.ninhbinh": Role.SECTOR_SYSTEM,
 }
 
 
@@ -150,6 +151,12 @@ async def _found_strangers(world: World) -> None:
             )
             world.accounts[own.client_id] = TokenSubject(kind=TokenKind.CLIENT, id=own.id)
         world.accounts["rival"] = TokenSubject(kind=TokenKind.CLIENT, id=client.id)
+        for client_id, below in (("tuyensinh", "66"), ("tuyensinh.ninhbinh", "37")):
+            client, _ = await create_client(
+                connection, name=client_id, client_id=client_id, sector=(Purpose.ADMISSIONS, below),
+                now=now, actor=actor,
+            )  # fmt: skip
+            world.accounts[client_id] = TokenSubject(kind=TokenKind.CLIENT, id=client.id)
 
 
 async def _enrol(world: World, school_code: str) -> str:
@@ -271,6 +278,7 @@ async def nation(
             Role.INSPECTOR: "thanhtra.sogddt",
             Role.ADMINISTRATOR: "quantri",
             Role.PROVINCE_SYSTEM: "so-66",
+            Role.SECTOR_SYSTEM: "tuyensinh",
         }
         yield Nation(world, callers, await _live(world))
     await drop_database(postgres.dsn("postgres"), "nation")

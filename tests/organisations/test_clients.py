@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.actors import System
+from app.actors import Purpose, System
 from app.errors import DomainError
 from app.organisations.clients import (
+    Credentials,
     authorise,
     create_client,
     credentials,
@@ -24,14 +25,40 @@ from tests.builders.province import NOW, OTHER_PRIMARY, PRIMARY, Province
 async def test_a_secret_is_shown_once_and_kept_as_a_digest(
     connection: AsyncConnection, province: Province
 ) -> None:
-    row_id, stored, is_active = await credentials(connection, "vendor")
+    found = await credentials(connection, "vendor")
     secret = province.secrets["vendor"]
-    assert row_id == province.clients["vendor"].client_id
-    assert is_active
-    assert stored != secret
-    assert is_secret(stored, secret)
-    assert await credentials(connection, "nobody") == (None, None, False)
-    assert await credentials(connection, "\x00") == (None, None, False)
+    assert found.row_id == province.clients["vendor"].client_id
+    assert found.is_active
+    assert found.secret_hash != secret
+    assert is_secret(found.secret_hash, secret)
+    assert await credentials(connection, "nobody") == Credentials()
+    assert await credentials(connection, "\x00") == Credentials()
+
+
+@pytest.mark.parametrize(
+    ("schools", "below"), [((PRIMARY,), "66"), ((), PRIMARY), ((), "99"), ((), "khong-co")]
+)
+async def test_a_sector_system_acts_for_no_school_and_looks_up_below_an_authority(
+    connection: AsyncConnection, province: Province, schools: tuple[str, ...], below: str
+) -> None:
+    with pytest.raises(DomainError) as refused:
+        await create_client(
+            connection, name="Tuyển sinh", school_codes=schools, sector=(Purpose.ADMISSIONS, below),
+            now=NOW, actor=System(),
+        )  # fmt: skip
+    assert refused.value.code == "QH-101"
+
+
+async def test_a_sector_system_is_authorised_by_no_school_afterwards(
+    connection: AsyncConnection, province: Province
+) -> None:
+    made, _ = await create_client(
+        connection, name="Tuyển sinh", sector=(Purpose.ADMISSIONS, "66"), now=NOW, actor=System()
+    )
+    assert (made.purpose, made.organisation_code) == (Purpose.ADMISSIONS, "66")
+    with pytest.raises(DomainError) as refused:
+        await authorise(connection, made.id, PRIMARY, now=NOW, actor=System())
+    assert refused.value.code == "QH-101"
 
 
 async def test_an_authorisation_has_a_beginning_and_an_end(
@@ -83,7 +110,7 @@ async def test_a_client_without_schools_sees_none(connection: AsyncConnection, p
 async def test_a_renewed_secret_replaces_the_old_one(connection: AsyncConnection, province: Province) -> None:
     row_id = province.clients["vendor"].client_id
     fresh = await renew_secret(connection, row_id, now=NOW, actor=System())
-    _, stored, _ = await credentials(connection, "vendor")
+    stored = (await credentials(connection, "vendor")).secret_hash
     assert is_secret(stored, fresh)
     assert not is_secret(stored, province.secrets["vendor"])
 
@@ -92,7 +119,7 @@ async def test_a_disabled_client_is_told_as_such(connection: AsyncConnection, pr
     row_id = province.clients["vendor"].client_id
     changed = await set_active(connection, row_id, is_active=False, now=NOW, actor=System())
     assert not changed.is_active
-    assert (await credentials(connection, "vendor"))[2] is False
+    assert (await credentials(connection, "vendor")).is_active is False
     assert PRIMARY in changed.school_codes
     assert [found.client_id for found in await list_clients(connection, at=NOW, after="rival", limit=9)] == [
         "vendor"

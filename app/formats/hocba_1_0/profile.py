@@ -22,10 +22,12 @@ from app.formats.hocba_1_0.names import (
     SUBJECT,
 )
 from app.formats.hocba_1_0.rules import check, follows
+from app.formats.hocba_1_0.telling import tell
 from app.formats.place import Place
 from app.formats.profile import (
     Envelope,
     Reading,
+    Section,
     SignatureSlot,
     SignedLayout,
     SignerRole,
@@ -114,6 +116,10 @@ class HocBaProfile:
     def record_id(self, root: etree._Element) -> UUID | None:
         """Read the look-up code (mã tra cứu) of a transcript that need not be conformant."""
         return parse_uuid(root.findtext(f"{CONTENT}/{RECORD_CODE}", ""))
+
+    def sections(self, root: etree._Element) -> tuple[Section, ...]:
+        """Say what the signed content tells, in the order of the printed form."""
+        return tell(root[0])
 
 
 def _slots(signatures: etree._Element, place: Place) -> Iterator[SignatureSlot]:
