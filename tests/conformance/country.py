@@ -23,10 +23,12 @@ from app.organisations.tree import OrganisationDraft, create_organisation
 from app.settings import Settings
 from app.verify.certificates.anchors import AnchorKind, add_anchor
 from app.verify.chain import OwnerClass
+from app.verify.policy import ACCEPTANCE
+from app.verify.revocation.shelf import take_crl
 from tests.builders.clock import MovableClock
 from tests.builders.enrolment import enrol
 from tests.conformance.case import TIME
-from tests.conformance.keys import holder
+from tests.conformance.keys import FOLDER, holder
 
 SCHOOL: Final = "66THCS001"
 OTHER_SCHOOL: Final = "66THCS002"
@@ -57,6 +59,7 @@ REGISTERED: Final = (
         "seal", "seal_sha1", "seal_p384", "seal_p521", "seal_expired", "seal_future",
         "seal_encipherment", "seal_lapsed_authority", "seal_too_deep", "seal_self_signed", "seal_licensed",
         "seal_first_version", "seal_no_authority", "seal_web_server",
+        "seal_listed_revoked", "seal_listed_held", "seal_below_revoked",
     )),
     ("seal_pending", SCHOOL, "NHA_TRUONG", "pending"),
     ("seal_rejected", SCHOOL, "NHA_TRUONG", "rejected"),
@@ -89,6 +92,12 @@ async def running_country(database_url: str, folder: Path) -> AsyncIterator[Coun
         async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
             async with transaction(service.engine) as connection:
                 subjects, secret = await _found(connection, clock())
+                for name in ("root", "authority"):
+                    content = (FOLDER / f"{name}.crl").read_bytes()
+                    await take_crl(
+                        connection, content, source="pki",
+                        now=clock(), acceptance=ACCEPTANCE, offload=service.offload,
+                    )  # fmt: skip
             tokens = {
                 name: issue_token(
                     service.keys, subject, issuer=ISSUER, now=clock(), lifetime=timedelta(days=400)

@@ -26,10 +26,12 @@ from tests.builders.pki import (
     weakly_signed,
     with_exponent_one,
 )
+from tests.builders.revocation import Revoked, make_crl
 
 FOLDER: Final = Path(__file__).with_name("pki")
 NOT_AFTER: Final = datetime(2045, 1, 1, tzinfo=UTC)
 LAPSED: Final = datetime(2026, 1, 1, tzinfo=UTC)
+LISTED: Final = datetime(2026, 5, 10, tzinfo=UTC)
 LATER: Final = datetime(2026, 6, 1, tzinfo=UTC)
 ENCIPHERMENT: Final = Usage(may_sign=False, may_certify=False)
 WEB_SERVER: Final = Usage(purposes=(ExtendedKeyUsageOID.SERVER_AUTH,))
@@ -71,6 +73,7 @@ def _authorities() -> dict[str, Holder]:
         "authority": authority,
         "public_authority": _issue("TEST CA licensed", _ec(256), public_root, AUTHORITY),
         "lapsed_authority": _issue("TEST CA lapsed", _ec(256), root, AUTHORITY, not_after=LAPSED),
+        "revoked_authority": _issue("TEST CA revoked", _ec(256), root, AUTHORITY),
         "below_short": _issue("TEST CA too deep", _ec(256), short, AUTHORITY),
     }
 
@@ -107,9 +110,37 @@ def _people() -> dict[str, Holder]:
         "other_identity": _issue("H'Blơm Niê", _ec(256), authority, user_id="CCCD:066190999999"),
         "other_name": _issue("Nguyễn Văn Khác", _ec(256), authority),
     }
+    people["seal_below_revoked"] = _issue("TEST below a revoked CA", _ec(256), made["revoked_authority"])
+    for state in ("listed_revoked", "listed_held"):
+        people[f"seal_{state}"] = _issue(f"TEST {state}", _ec(256), authority)
     for state in ("pending", "rejected", "suspended", "revoked", "unregistered", "elsewhere"):
         people[f"seal_{state}"] = _issue(f"TEST {state}", _ec(256), authority)
     return people
+
+
+def lists() -> dict[str, bytes]:
+    """Make the revocation lists of root and authority."""
+    hold, lost = x509.ReasonFlags.certificate_hold, x509.ReasonFlags.key_compromise
+    serial = {
+        name: holder(name).certificate.serial_number
+        for name in ("revoked_authority", "seal_listed_revoked", "seal_listed_held")
+    }
+    entries = {
+        "root": {serial["revoked_authority"]: Revoked(at=LISTED, reason=lost)},
+        "authority": {
+            serial["seal_listed_revoked"]: Revoked(at=LISTED, reason=lost),
+            serial["seal_listed_held"]: Revoked(at=LISTED, reason=hold),
+        },
+    }
+    return {
+        name: make_crl(
+            (holder(name).certificate, holder(name).key),
+            this_update=LISTED,
+            lasts=NOT_AFTER - LISTED,
+            revoked=revoked,
+        )
+        for name, revoked in entries.items()
+    }
 
 
 def _issue(
@@ -150,3 +181,6 @@ def fingerprint(name: str) -> str:
 
 if __name__ == "__main__":
     write_all()
+    holder.cache_clear()
+    for name, content in lists().items():
+        (FOLDER / f"{name}.crl").write_bytes(content)

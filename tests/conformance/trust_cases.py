@@ -25,6 +25,8 @@ _SEALS: Final = (
     ("rejected", "The authority refused the certificate.", ("KS-046",)),
     ("suspended", "The certificate was suspended when it signed.", ("KS-047",)),
     ("revoked", "The certificate was revoked before it signed.", ("KS-048",)),
+    ("listed_revoked", "The authority's own list named it before it signed.", ("KS-060",)),
+    ("below_revoked", "The authority that issued it had been revoked by the root.", ("KS-063",)),
     ("licensed", "A public school's seal from a licensed public authority.", ("KS-052",)),
 )
 
@@ -36,6 +38,10 @@ def trust_cases() -> Iterator[Case]:
     yield held(
         "trust-pending", "A certificate that awaits its approval: the transcript waits with it.",
         signed(Signer(name="seal_pending")), "KS-044",
+    )  # fmt: skip
+    yield held(
+        "trust-listed-held", "The authority's list has it on hold: the transcript waits for its decision.",
+        signed(Signer(name="seal_listed_held")), "KS-062",
     )  # fmt: skip
     yield from _roles()
     yield from _late()
