@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.db import is_out_of_service
+from app.db import is_out_of_service, sqlstate_of
 from app.errors import DomainError
 from app.findings import CATALOGUE
 from app.logs import where
@@ -200,9 +200,15 @@ async def _on_disconnect(request: Request, error: Exception) -> JSONResponse:
 async def _on_fault(request: Request, error: Exception) -> JSONResponse:
     """Answer the unforeseen with a reference and nothing else; the kind of fault goes to the log."""
     reference = _reference(request)
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == UNSTORABLE_TEXT:
+    if sqlstate_of(error) == UNSTORABLE_TEXT:
         return problem("DD-913", reference=reference)
-    log.error("request failed", reference=reference, fault=type(error).__name__, where=where(error))
+    log.error(
+        "request failed",
+        reference=reference,
+        fault=type(error).__name__,
+        sqlstate=sqlstate_of(error),
+        where=where(error),
+    )
     return problem("HT-002" if is_out_of_service(error) else "HT-001", reference=reference)
 
 

@@ -15,7 +15,9 @@ from app.client.errors import ProofError
 from app.client.receipts import Receipt, check_package, check_transcript, read_receipt
 from app.db import open_engine
 from app.ingest.tables import item, package, package_event, receipt
+from app.inventory import Stocktaking
 from app.jobs import job
+from app.offload import Offload
 from app.records.tables import active_record, record
 from app.snapshots.tables import snapshot
 from bench.soak.ledger import Entry, Ledger
@@ -136,6 +138,17 @@ class Reckoning:
         if ids != {UUID(one) for one in self._accepted}:
             self.wrongs.append("the records are others than the accepted ones")
         self.counts["snapshots"] = len(sealed)
+
+    async def take_stock(self, url: str) -> None:
+        """Verify everything stored once more, by its digests, signatures and roots."""
+        engine, offload = open_engine(url, pool_size=2), Offload(2)
+        try:
+            tally = await Stocktaking(engine=engine, offload=offload).run()
+        finally:
+            offload.close()
+            await engine.dispose()
+        self.counts.update({f"{name} taken stock of": number for name, number in tally.seen.items()})
+        self.wrongs += [f"{flaw.kind}: {flaw.subject}" for flaw in tally.flaws]
 
 
 def _essence(reply: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:

@@ -83,6 +83,8 @@ async def soak(options: Options) -> dict[str, Any]:
         await _seal(stage, saboteur)
         watch.lap("to seal the year")
         await reckoning.hold_database(stage.url)
+        await reckoning.take_stock(stage.url)
+        watch.lap("to take stock of the database")
         starts = {process.log.stem: process.starts for process in stage.parts}
     return {
         "machine": {
