@@ -90,8 +90,11 @@ Scope = Callable[[ColumnElement[int]], ColumnElement[bool]]
 def _may_read(
     issuer: ColumnElement[int], record_id: ColumnElement[UUID], scope: Scope
 ) -> ColumnElement[bool]:
-    """Give the condition that a school in scope issued a record, or manages it since it was handed over."""
-    return or_(scope(issuer), record_id.in_(select(custody.c.record_id).where(scope(custody.c.school_id))))
+    """Give the condition that a school in scope issued a record, or manages it since it was handed over.
+
+    Custody is asked for the one record: what an authority's schools have taken over may be very much.
+    """
+    return or_(scope(issuer), exists().where(custody.c.record_id == record_id, scope(custody.c.school_id)))
 
 
 async def find_record(connection: AsyncConnection, record_id: UUID, scope: Scope) -> RecordView | None:
