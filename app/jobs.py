@@ -2,6 +2,10 @@
 
 At least once: a job whose worker died is claimed again when its lease ends, so the work must be idempotent.
 ``finish`` is the fence: it belongs in the transaction of the results, and refuses when the lease was lost.
+
+Whoever sends has a lane. A job is stamped with a turn as it is queued: where its lane's last one ends, and no
+earlier than what is next now (start-time fair queueing); jobs are claimed by turn. A flood so runs ahead of
+itself alone: the next lane's job comes after at most one of every other lane, whatever waits behind those.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     DateTime,
     Identity,
     Index,
@@ -20,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     bindparam,
     case,
     delete,
@@ -37,6 +43,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import metadata
 
 MAX_ATTEMPTS: Final = 8
+# What a job costs besides its bytes, in bytes: very many tiny ones are no small load.
+FIXED_SIZE: Final = 64 * 1024
+# From here on a job is large: so many are held at once that small ones still find a place.
+LARGE_SIZE: Final = 1024 * 1024
 
 # Kinds of work that verification asks of the room above it: to judge anew a school's held transcripts, and
 # whatever waits for revocation data.
@@ -58,9 +68,17 @@ job = Table(
     Column("worker", Text),
     Column("last_error", Text),
     Column("dead_at", DateTime(timezone=True)),
-    Index("ix_job_ready", "run_at", "id", postgresql_where=text("lease_until IS NULL AND dead_at IS NULL")),
+    Column("lane", Text),
+    Column("size", BigInteger, nullable=False, server_default=text("0")),
+    # Lanes begin at 0: what is in none comes before them all.
+    Column("turn", BigInteger, nullable=False, server_default=text("-1")),
+    Index("ix_job_ready", "turn", "id", postgresql_where=text("lease_until IS NULL AND dead_at IS NULL")),
+    Index("ix_job_lane", "lane", "turn", postgresql_where=text("lane IS NOT NULL AND dead_at IS NULL")),
     Index("ix_job_leased", "lease_until", postgresql_where=text("lease_until IS NOT NULL")),
 )
+
+
+_READY: Final = (job.c.lease_until.is_(None), job.c.dead_at.is_(None), job.c.run_at <= func.now())
 
 
 class LeaseLostError(Exception):
@@ -77,6 +95,20 @@ class Job:
     ref: UUID | None
     payload: Mapping[str, object]
     attempts: int
+    size: int = 0
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it takes one of the places for large jobs."""
+        return self.size > LARGE_SIZE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """Whose job it is, and how large its share is beside the shares of others."""
+
+    name: str
+    weight: int = 1
 
 
 async def enqueue(
@@ -86,11 +118,48 @@ async def enqueue(
     school_id: int | None = None,
     ref: UUID | None = None,
     payload: Mapping[str, object] | None = None,
+    lane: Lane | None = None,
+    size: int = 0,
 ) -> None:
-    """Add a job in the caller's transaction: it exists exactly if that commits."""
+    """Add a job in the caller's transaction: it exists exactly if that commits.
+
+    A job in no lane is the service's own and goes first. ``size`` is in bytes.
+    """
     await connection.execute(
-        insert(job).values(kind=kind, school_id=school_id, ref=ref, payload=dict(payload or {}))
+        insert(job).values(
+            kind=kind,
+            school_id=school_id,
+            ref=ref,
+            payload=dict(payload or {}),
+            lane=None if lane is None else lane.name,
+            size=size,
+            turn=-1 if lane is None else _turn(lane),
+        )
     )
+
+
+def _turn(lane: Lane) -> ColumnElement[int]:
+    """Give the SQL for a lane's next turn. Who queues at the same moment may get the same one."""
+    next_now = (
+        select(job.c.turn)
+        .where(*_READY, job.c.lane.is_not(None))
+        .order_by(job.c.turn, job.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    last_taken = (
+        select(func.max(job.c.turn))
+        .where(job.c.lease_until.is_not(None), job.c.lane.is_not(None))
+        .scalar_subquery()
+    )
+    own_end = (
+        select(job.c.turn + (job.c.size + FIXED_SIZE) / literal(lane.weight))
+        .where(job.c.lane == lane.name, job.c.dead_at.is_(None))
+        .order_by(job.c.turn.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return func.greatest(func.coalesce(next_now, last_taken, 0), func.coalesce(own_end, 0), type_=BigInteger)
 
 
 async def enqueue_once(connection: AsyncConnection, kind: str) -> bool:
@@ -109,29 +178,32 @@ async def enqueue_once(connection: AsyncConnection, kind: str) -> bool:
     return added.one_or_none() is not None
 
 
-async def claim(connection: AsyncConnection, *, worker: str, lease: timedelta, limit: int) -> Sequence[Job]:
-    """Take up to ``limit`` ready jobs, oldest first, none that another worker holds.
+async def claim(
+    connection: AsyncConnection, *, worker: str, lease: timedelta, limit: int, largest: int | None = None
+) -> Sequence[Job]:
+    """Take up to ``limit`` ready jobs in turn, none that another worker holds, none above ``largest`` bytes.
 
     The conditions repeat the partial index's predicate word for word: without them the planner leaves it.
     """
     ready = (
         select(job.c.id)
-        .where(job.c.lease_until.is_(None), job.c.dead_at.is_(None), job.c.run_at <= func.now())
-        .order_by(job.c.run_at, job.c.id)
+        .where(*_READY, *(() if largest is None else (job.c.size <= largest,)))
+        .order_by(job.c.turn, job.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("ready")
     )
+    taken = [job.c[name] for name in ("id", "kind", "school_id", "ref", "payload", "attempts", "size")]
     statement = (
         update(job)
         .where(job.c.id == ready.c.id)
         .values(lease_until=func.now() + literal(lease), worker=worker, attempts=job.c.attempts + 1)
-        .returning(job.c.id, job.c.kind, job.c.school_id, job.c.ref, job.c.payload, job.c.attempts)
+        .returning(*taken, job.c.turn)
     )
     rows = (await connection.execute(statement)).all()
     return [
-        Job(id=r.id, kind=r.kind, school_id=r.school_id, ref=r.ref, payload=r.payload, attempts=r.attempts)
-        for r in sorted(rows, key=lambda row: row.id)
+        Job(**{column.name: getattr(row, column.name) for column in taken})
+        for row in sorted(rows, key=lambda row: (row.turn, row.id))
     ]
 
 
@@ -204,17 +276,18 @@ async def reclaim(connection: AsyncConnection) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """How much waits: for a worker, with a worker, and dead until an operator acts."""
+    """How much waits: for a worker, with a worker, dead until an operator acts; bytes of all but the dead."""
 
     waiting: int
     leased: int
     stuck: int
     oldest_seconds: float
+    size: int = 0
 
 
 async def backlog(connection: AsyncConnection) -> Backlog:
     """Count the queue; ``oldest_seconds`` is the age of the oldest job that should be running."""
-    is_waiting = job.c.lease_until.is_(None) & job.c.dead_at.is_(None) & (job.c.run_at <= func.now())
+    is_waiting = and_(*_READY)
     row = (
         await connection.execute(
             select(
@@ -224,12 +297,41 @@ async def backlog(connection: AsyncConnection) -> Backlog:
                 func.coalesce(
                     func.extract("epoch", func.now() - func.min(job.c.run_at).filter(is_waiting)), 0
                 ).label("oldest_seconds"),
+                func.coalesce(func.sum(job.c.size).filter(job.c.dead_at.is_(None)), 0).label("size"),
             )
         )
     ).one()
     return Backlog(
-        waiting=row.waiting, leased=row.leased, stuck=row.stuck, oldest_seconds=float(row.oldest_seconds)
+        waiting=row.waiting,
+        leased=row.leased,
+        stuck=row.stuck,
+        oldest_seconds=float(row.oldest_seconds),
+        size=int(row.size),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneLoad:
+    """Bytes that wait or are worked on for one lane; ``older`` of those that an earlier look has seen."""
+
+    size: int
+    older: int
+    newest: int
+
+
+async def lane_loads(connection: AsyncConnection, *, seen: int) -> Mapping[str, LaneLoad]:
+    """Give the load of every lane; ``seen`` is the newest job's id of the look before."""
+    rows = await connection.execute(
+        select(
+            job.c.lane,
+            func.sum(job.c.size).label("size"),
+            func.coalesce(func.sum(job.c.size).filter(job.c.id <= seen), 0).label("older"),
+            func.max(job.c.id).label("newest"),
+        )
+        .where(job.c.lane.is_not(None), job.c.dead_at.is_(None))
+        .group_by(job.c.lane)
+    )
+    return {row.lane: LaneLoad(size=int(row.size), older=int(row.older), newest=row.newest) for row in rows}
 
 
 async def revive(connection: AsyncConnection) -> int:

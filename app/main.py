@@ -56,6 +56,7 @@ from app.forwarding.closing import CLOSE_ARRIVAL, Closer, close_arrival
 from app.forwarding.ministry import Upstream
 from app.forwarding.requesting import FORWARD_SNAPSHOTS
 from app.forwarding.sending import Forwarder, forward_due
+from app.ingest.admission import Admission
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE
 from app.ingest.process import Bench, judge_package, settle_held, settle_revocation
@@ -151,6 +152,7 @@ async def open_service(
             clock=clock,
             keys=keys,
             offload=door,
+            admission=Admission(engine, clock, capacity=settings.max_queue_bytes),
             bench=Bench(
                 engine=engine,
                 clock=clock,
@@ -242,6 +244,7 @@ def _edge_limits(settings: Settings) -> EdgeLimits:
         head_bytes=settings.max_head_bytes,
         body_seconds=settings.body_seconds,
         requests=settings.max_requests,
+        bodies_bytes=settings.max_bodies_bytes,
     )
 
 

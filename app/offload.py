@@ -1,13 +1,24 @@
 """The one door through which heavy work (parsing, signatures, password hashing) leaves the event loop."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Steps of long work that are done at a stretch before other work has its turn.
+STRETCH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended(Generic[R]):
+    """What work that rests has come to."""
+
+    result: R
 
 
 class Offload:
@@ -24,6 +35,22 @@ class Offload:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(function, *args, **kwargs))
 
+    async def run_in_turns(self, work: Generator[None, None, R]) -> R:
+        """Run long work a stretch at a time: what came meanwhile has its turn in between."""
+        while True:
+            ended = await self.run(_advance, work)
+            if ended is not None:
+                return ended.result
+
     def close(self) -> None:
         """Let the running work end and free the threads."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _advance(work: Generator[None, None, R]) -> _Ended[R] | None:
+    try:
+        for _ in range(STRETCH):
+            next(work)
+    except StopIteration as ended:
+        return _Ended(ended.value)
+    return None

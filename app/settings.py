@@ -120,6 +120,15 @@ class Settings(BaseSettings):
     body_seconds: float = Field(default=60, gt=0, description="a request's whole body must come within")
     head_seconds: float = Field(default=20, gt=0, description="a request's address and headers within")
     idle_seconds: int = Field(default=30, ge=1, description="a connection may rest between requests")
+    max_bodies_bytes: int = Field(
+        default=256 * MEBIBYTE, ge=1024, description="bodies of all requests under way in one process"
+    )
+    max_queue_bytes: int = Field(
+        default=1024 * MEBIBYTE,
+        ge=1024,
+        description="gói chờ xử lý, theo byte; quá thì hẹn gửi lại / packages that wait; beyond, senders are "
+        "told when to come back",
+    )
     max_connections: int = Field(default=2000, ge=1, description="open connections of one process")
     max_requests: int = Field(default=500, ge=1, description="requests under way in one process")
     trusted_proxies: str = Field(
@@ -152,7 +161,13 @@ class Settings(BaseSettings):
     worker_threads: int = Field(
         default=2, ge=1, le=64, description="luồng kiểm tra / threads that judge; one a core"
     )
-    worker_batch: int = Field(default=2, ge=1, le=64, description="số gói nhận một lúc / packages at once")
+    worker_batch: int = Field(
+        default=3,
+        ge=1,
+        le=64,
+        description="số gói nhận một lúc, một chỗ luôn dành cho gói nhỏ / packages at once, one place kept "
+        "for small ones",
+    )
     lease_seconds: int = Field(
         default=20,
         ge=3,

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs, schedule
 from app.db import is_out_of_service, transaction
-from app.jobs import Job, LeaseLostError
+from app.jobs import LARGE_SIZE, Job, LeaseLostError
 from app.logs import where
 
 IDLE: Final = timedelta(milliseconds=200)
@@ -60,8 +60,7 @@ class Worker:
             heartbeat = group.create_task(self._keep_leases())
             running: set[asyncio.Task[None]] = set()
             while not self._stopping.is_set():
-                free = self._batch - len(running)
-                for job in await self._claim(free) if free else []:
+                for job in await self._take(self._batch - len(running)):
                     self._held[job.id] = job
                     running.add(group.create_task(self._do(job)))
                 if running:
@@ -78,10 +77,22 @@ class Worker:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), time.total_seconds())
 
-    async def _claim(self, limit: int) -> list[Job]:
+    async def _take(self, free: int) -> list[Job]:
+        """Fill the free places in turn; of several, the last is kept for what is not large."""
+        large = max(1, self._batch - 1) - sum(job.is_large for job in self._held.values())
+        taken = await self._claim(min(free, large)) if free and large > 0 else []
+        if len(taken) < free and len(taken) == max(0, min(free, large)):
+            taken += await self._claim(free - len(taken), largest=LARGE_SIZE)
+        return taken
+
+    async def _claim(self, limit: int, *, largest: int | None = None) -> list[Job]:
         try:
             async with transaction(self._engine) as connection:
-                return list(await jobs.claim(connection, worker=self.name, lease=self._lease, limit=limit))
+                return list(
+                    await jobs.claim(
+                        connection, worker=self.name, lease=self._lease, limit=limit, largest=largest
+                    )
+                )
         except Exception as error:  # noqa: BLE001 - whatever keeps us from the queue, we wait and ask again
             log.warning("queue out of reach", fault=type(error).__name__)
             await self._rest(TROUBLE)

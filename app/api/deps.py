@@ -14,6 +14,7 @@ from app.api.rate_limits import Calls, RateLimits, address_key, with_jitter
 from app.clock import Clock
 from app.db import transaction
 from app.errors import DomainError
+from app.ingest.admission import Admission
 from app.ingest.process import Bench
 from app.keys import KeyRing
 from app.offload import Offload
@@ -30,6 +31,7 @@ class ServiceState:
     clock: Clock
     keys: KeyRing
     offload: Offload
+    admission: Admission
     bench: Bench
     refresher: Refresher
     authenticator: Authenticator

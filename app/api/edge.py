@@ -44,13 +44,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeLimits:
-    """What one request may be, in bytes and seconds, and how many may be under way in this process."""
+    """What one request may be, in bytes and seconds, and how many may be under way in this process.
+
+    ``bodies_bytes`` bounds the bodies of all of them together, and so what they take of the memory.
+    """
 
     package_bytes: int
     body_bytes: int
     head_bytes: int
     body_seconds: float
     requests: int
+    bodies_bytes: int
 
 
 class Edge:
@@ -72,6 +76,7 @@ class Edge:
         self._measures = measures
         self._count = count
         self._under_way = 0
+        self._bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,11 +88,14 @@ class Edge:
         scope.setdefault("state", {})["request_id"] = request_id
         exchange = _Exchange(scope, receive, send, limits=self._limits, count=self._count)
         started = time.perf_counter()
+        announced = exchange.announced
         self._under_way += 1
+        self._bodies += announced
         try:
             await self._answer(scope, receive, exchange, request_id)
         finally:
             self._under_way -= 1
+            self._bodies -= announced
             self._observe(scope, exchange.status, request_id, time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, exchange: "_Exchange", request_id: str) -> None:
@@ -112,7 +120,9 @@ class Edge:
             await answer(scope, receive, exchange.send)
 
     def _check_number(self) -> None:
-        if self._under_way > self._limits.requests:
+        """Refuse with HT-011 beyond the bounds; one request alone may always have its body."""
+        is_crowded = self._bodies > self._limits.bodies_bytes and self._under_way > 1
+        if is_crowded or self._under_way > self._limits.requests:
             raise DomainError("HT-011")
 
     def _observe(self, scope: Scope, status: int, request_id: str, seconds: float) -> None:
@@ -154,6 +164,17 @@ class _Exchange:
         self.has_started = False
         self.is_complete = False
         self.refusal: DomainError | None = None
+
+    @property
+    def announced(self) -> int:
+        """How large the body may become: what was declared, else whatever is let through."""
+        headers = dict(self._scope["headers"])
+        declared = headers.get(b"content-length", b"0" if b"transfer-encoding" not in headers else b"")
+        return (
+            min(int(declared), self._limit)
+            if declared.isdigit() and len(declared) <= MAX_DIGITS
+            else self._limit
+        )
 
     def check_head(self) -> None:
         """Refuse by what is known before a byte of the body has come."""

@@ -54,11 +54,14 @@ async def metrics(service: Service) -> Response:
     async with transaction(service.engine) as connection:
         waiting = await backlog(connection)
         tasks = await list_tasks(connection)
+    speed = await service.admission.speed()
     measures = service.measures
     measures.waiting.set(waiting.waiting)
     measures.leased.set(waiting.leased)
     measures.stuck.set(waiting.stuck)
     measures.oldest.set(waiting.oldest_seconds)
+    measures.queue_size.set(waiting.size)
+    measures.queue_speed.set(0 if speed is None else speed)
     for task in tasks:
         measures.next_run.labels(task.name).set(task.next_at.timestamp())
         if task.ended_at is not None:

@@ -16,6 +16,8 @@ class Measures:
     leased: Gauge
     stuck: Gauge
     oldest: Gauge
+    queue_size: Gauge
+    queue_speed: Gauge
     last_run: Gauge
     next_run: Gauge
 
@@ -34,6 +36,10 @@ def new_measures() -> Measures:
         leased=Gauge("hocba_jobs_leased", "Jobs that a worker has", registry=registry),
         stuck=Gauge("hocba_jobs_stuck", "Jobs given up until an operator acts", registry=registry),
         oldest=Gauge("hocba_jobs_oldest_seconds", "Age of the oldest waiting job", registry=registry),
+        queue_size=Gauge("hocba_queue_bytes", "Bytes of packages that wait or are judged", registry=registry),
+        queue_speed=Gauge(
+            "hocba_queue_bytes_per_second", "How fast the queue is worked off, as measured", registry=registry
+        ),
         last_run=Gauge(
             "hocba_periodic_last_run_timestamp_seconds", "When it last ended", ["task"], registry=registry
         ),

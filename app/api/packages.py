@@ -29,6 +29,7 @@ from app.api.package_bodies import (
     findings_out,
 )
 from app.api.paging import Cursor, Limit, read_cursor, write_cursor
+from app.api.rate_limits import with_jitter
 from app.api.scope import scope_of, uuid_of
 from app.audit import AuditTag, record_act
 from app.db import transaction
@@ -38,7 +39,7 @@ from app.ids import hex32
 from app.ingest import answers
 from app.ingest.answers import PackageView
 from app.ingest.envelope import decode_payload
-from app.ingest.intake import Submission, receive
+from app.ingest.intake import Submission, lane_of, receive
 from app.ingest.package import ItemState, PackageState, first_year
 from app.ingest.process import preview
 from app.organisations.scope import school_for
@@ -143,6 +144,7 @@ async def send(
     The same package again gives the same acknowledgement (200). ``Prefer: wait=N`` waits up to N seconds for
     the result. After a time-out ask ``GET /digests/{sha256}`` or simply send the same bytes again.
     """
+    await _find_room(request, service, actor)
     submission = await _submission(request, service, actor)
     async with transaction(service.engine) as connection:
         taken = await receive(connection, submission, submitter=actor, keys=service.keys, now=service.clock())
@@ -170,6 +172,15 @@ async def send(
         status_url=f"{service.settings.address}{path}",
         result=result,
     )
+
+
+async def _find_room(request: Request, service: ServiceState, actor: Submitter) -> None:
+    """Refuse with HT-013, before the body is read, what the queue has no room for; tell when it will have."""
+    declared = request.headers.get("content-length")
+    size = service.settings.max_body_bytes if declared is None else int(declared)
+    seconds = await service.admission.wait_seconds(lane_of(actor).name, size)
+    if seconds:
+        raise DomainError("HT-013", retry_after=with_jitter(seconds))
 
 
 def _wait_seconds(prefer: str | None, longest: int) -> int:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -202,6 +203,8 @@ async def _on_fault(request: Request, error: Exception) -> JSONResponse:
     reference = _reference(request)
     if sqlstate_of(error) == UNSTORABLE_TEXT:
         return problem("DD-913", reference=reference)
+    if isinstance(error, PoolTimeoutError):
+        return problem("HT-011", reference=reference)
     log.error(
         "request failed",
         reference=reference,
@@ -218,6 +221,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    for fault in (OSError, DBAPIError):
+    for fault in (OSError, DBAPIError, PoolTimeoutError):
         app.add_exception_handler(fault, _on_fault)
     app.add_exception_handler(Exception, _on_fault)

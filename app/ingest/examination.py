@@ -5,7 +5,7 @@ carries every reason with it: received, opened, conformant, and verified as far 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -81,6 +81,19 @@ def examine(
     payload: bytes, outer: OuterFields, profile: FormatProfile, limits: Limits, acceptance: AcceptancePolicy
 ) -> Examination:
     """Examine a package's gzip; nothing is looked up and nothing is stored."""
+    work = examining(payload, outer, profile, limits, acceptance)
+    try:
+        while True:
+            next(work)
+    except StopIteration as ended:
+        examination: Examination = ended.value
+        return examination
+
+
+def examining(
+    payload: bytes, outer: OuterFields, profile: FormatProfile, limits: Limits, acceptance: AcceptancePolicy
+) -> Generator[None, None, Examination]:
+    """Examine as ``examine`` does, resting after each transcript, so that other work may take its turn."""
     xml = unpack(payload, limits)
     if isinstance(xml, Finding):
         return _refused(xml)
@@ -90,8 +103,11 @@ def examine(
     differences = check_envelope(outer, opened.envelope)
     if differences:
         return _refused(*differences, envelope=opened.envelope)
-    items = _examined(opened, profile, limits, acceptance)
-    return Examination(findings=(), envelope=opened.envelope, items=tuple(_repeats_told(list(items))))
+    items = []
+    for item in _examined(opened, profile, limits, acceptance):
+        items.append(item)
+        yield
+    return Examination(findings=(), envelope=opened.envelope, items=tuple(_repeats_told(items)))
 
 
 def _examined(

@@ -20,6 +20,7 @@ from app.ids import hex32, uuid7
 from app.ingest.package import JUDGE_PACKAGE, PackageState
 from app.ingest.receipts import ReceiptKind, acknowledge
 from app.ingest.tables import package, package_claim, package_event, package_progress, receipt
+from app.jobs import Lane
 from app.keys import KeyRing
 
 
@@ -51,6 +52,11 @@ class Acknowledgement:
     is_repeat: bool
 
 
+def lane_of(submitter: Submitter) -> Lane:
+    """Give the lane in which a client's packages wait; its share grows with the allowance it was given."""
+    return Lane(name=f"client:{submitter.id}", weight=submitter.rate_multiplier)
+
+
 async def receive(
     connection: AsyncConnection, submission: Submission, *, submitter: Submitter, keys: KeyRing, now: datetime
 ) -> Acknowledgement:
@@ -69,7 +75,14 @@ async def receive(
     if claimed.one_or_none() is None:
         return await _repeat(connection, submission)
     key = {"school_id": submission.school_id, "package_id": submission.package_id}
-    await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=submission.school_id, ref=submission.package_id)
+    await jobs.enqueue(
+        connection,
+        JUDGE_PACKAGE,
+        school_id=submission.school_id,
+        ref=submission.package_id,
+        lane=lane_of(submitter),
+        size=len(submission.payload),
+    )
     await connection.execute(insert(package_progress).values(**key, state=PackageState.RECEIVED))
     await connection.execute(
         insert(package_event).values(

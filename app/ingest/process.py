@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import exists, func, insert, select
+from sqlalchemy import ColumnElement, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import jobs
@@ -23,7 +23,7 @@ from app.findings import Finding, finding
 from app.formats.registry import profile_for, versions
 from app.ids import hex32, uuid7
 from app.ingest.envelope import OuterFields
-from app.ingest.examination import Examination, examine
+from app.ingest.examination import Examination, examining
 from app.ingest.intake import Submission
 from app.ingest.judgement import Bars, Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
@@ -32,7 +32,7 @@ from app.ingest.replacement import replacement_rule
 from app.ingest.reply import sign_answers, write_findings, write_outcomes
 from app.ingest.tables import finding as finding_table
 from app.ingest.tables import item, item_event, package, package_event, package_progress
-from app.jobs import Job
+from app.jobs import Job, Lane
 from app.keys import KeyRing
 from app.offload import Offload
 from app.organisations.tables import organisation
@@ -138,13 +138,7 @@ async def judge_package(bench: Bench, job: Job, worker: str) -> None:
 async def settle_held(bench: Bench, job: Job, worker: str) -> None:
     """Queue every package of a school that has held items, because something they await was decided."""
     async with transaction(bench.engine) as connection:
-        held = await connection.execute(
-            select(item.c.package_id)
-            .where(item.c.school_id == job.school_id, item.c.state == ItemState.HELD)
-            .distinct()
-        )
-        for package_id in held.scalars():
-            await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=job.school_id, ref=package_id)
+        await _queue_again(connection, item.c.school_id == job.school_id)
         await jobs.finish(connection, job, worker=worker)
 
 
@@ -156,14 +150,30 @@ async def settle_revocation(bench: Bench, job: Job, worker: str) -> None:
         for name in ("school_id", "school_year", "package_id", "position")
     ]
     async with transaction(bench.engine) as connection:
-        held = await connection.execute(
-            select(item.c.school_id, item.c.package_id)
-            .where(item.c.state == ItemState.HELD, exists().where(*same, is_waiting))
-            .distinct()
-        )
-        for row in held.all():
-            await jobs.enqueue(connection, JUDGE_PACKAGE, school_id=row.school_id, ref=row.package_id)
+        await _queue_again(connection, exists().where(*same, is_waiting))
         await jobs.finish(connection, job, worker=worker)
+
+
+async def _queue_again(connection: AsyncConnection, condition: ColumnElement[bool]) -> None:
+    """Queue the packages that have held items of which a condition is true, in a lane for each school."""
+    is_held = exists().where(
+        item.c.school_id == package.c.school_id,
+        item.c.school_year == package.c.school_year,
+        item.c.package_id == package.c.package_id,
+        item.c.state == ItemState.HELD,
+        condition,
+    )
+    size = func.octet_length(package.c.payload).label("size")
+    held = await connection.execute(select(package.c.school_id, package.c.package_id, size).where(is_held))
+    for row in held.all():
+        await jobs.enqueue(
+            connection,
+            JUDGE_PACKAGE,
+            school_id=row.school_id,
+            ref=row.package_id,
+            lane=Lane(name=f"school:{row.school_id}"),
+            size=row.size,
+        )
 
 
 async def preview(bench: Bench, submission: Submission) -> Preview:
@@ -289,7 +299,8 @@ async def _examine(bench: Bench, origin: Origin, schema_version: str, payload: b
         school_year=school_year_of(origin.school_year),
         schema_version=schema_version,
     )
-    return await bench.offload.run(examine, payload, outer, profile, bench.limits, bench.acceptance)
+    work = examining(payload, outer, profile, bench.limits, bench.acceptance)
+    return await bench.offload.run_in_turns(work)
 
 
 async def _judge(

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,9 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.allowance import Standing
 from app.api.edge import Edge, EdgeLimits
 from app.api.measures import Measures, new_measures
+from app.api.problems import install
 from tests.api.conftest import refusal
 
-LIMITS = EdgeLimits(package_bytes=2000, body_bytes=1000, head_bytes=4000, body_seconds=0.2, requests=2)
+LIMITS = EdgeLimits(
+    package_bytes=2000, body_bytes=1000, head_bytes=4000, body_seconds=0.2, requests=2, bodies_bytes=1500
+)
 STANDING = Standing(limit=9, remaining=8, reset_seconds=1, wait_seconds=0)
 
 
@@ -125,6 +130,22 @@ async def test_more_requests_than_can_be_served_are_told_to_return() -> None:
         assert (await http.get("/")).status_code == 200
 
 
+async def test_bodies_are_bounded_together_and_one_alone_may_always_come() -> None:
+    gate = asyncio.Event()
+
+    async def waits(scope: Scope, receive: Receive, send: Send) -> None:
+        await gate.wait()
+        await reads(scope, receive, send)
+
+    async with client(around(waits)) as http, asyncio.TaskGroup() as group:
+        large = group.create_task(http.post("/api/v1/packages", content=bytes(1800)))
+        await asyncio.sleep(0.05)
+        assert refusal(await http.post("/", content=bytes(1))) == (503, "HT-011")
+        gate.set()
+        assert (await large).status_code == 200
+        assert (await http.post("/", content=bytes(900))).status_code == 200
+
+
 async def test_a_fault_that_nobody_told_is_told_without_its_words() -> None:
     async with client(around(breaks)) as http:
         answer = await http.get("/")
@@ -150,3 +171,16 @@ async def test_no_measure_holds_what_a_caller_chose() -> None:
         if sample.name == "hocba_http_requests_total"
     }
     assert labels == {("GET", "unknown"), ("other", "unknown")}
+
+
+async def test_no_connection_in_time_means_overload_and_is_no_fault() -> None:
+    """Requests wait for a connection of the pool; who waited too long shall come back, not report a fault."""
+    app = FastAPI()
+    install(app)
+
+    @app.get("/")
+    async def crowded() -> None:
+        raise PoolTimeoutError("QueuePool limit reached")
+
+    async with client(around(app)) as http:
+        assert refusal(await http.get("/")) == (503, "HT-011")

@@ -9,9 +9,11 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
+from app import jobs
 from app.api.rate_limits import MAX_CALLERS, Calls, RateLimits, address_key, call_rates, with_jitter
 from app.audit import AuditTag, audit_event
 from app.db import transaction
+from app.jobs import Lane
 from app.main import create_app, open_service
 from app.settings import Settings
 from tests.api.conftest import Api, HandedClock, refusal
@@ -225,3 +227,28 @@ async def test_a_new_password_ends_all_tokens_issued_before(api: Api) -> None:
     signed_in = await sign_in(api, "một mật khẩu khác hẳn")
     api.tokens["tanlap"] = signed_in.json()["access_token"]
     assert (await api.call("tanlap", "GET", "/api/v1/certificates")).status_code == 200
+
+
+async def test_who_has_filled_its_share_of_the_queue_is_told_when_to_come_back(
+    database_url: str, tmp_path: Path, password_hash: str
+) -> None:
+    """The bodies are no packages: whether there is room is asked before anything is read."""
+    clock = HandedClock()
+    settings = Settings(data_dir=tmp_path, database_pool=4, max_queue_bytes=1024)
+    async with open_service(settings, database_url, clock=clock) as service:
+        async with transaction(service.engine) as connection:
+            province = await build_province(connection, password_hash)
+            await jobs.enqueue(connection, "judge", lane=Lane(name="client:somebody"), size=500)
+        transport = httpx.ASGITransport(create_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
+            api = Api(http, service, province, clock)
+            large = await api.call("vendor", "POST", "/api/v1/packages", json={"payload": "x" * 600})
+            assert refusal(large) == (503, "HT-013")
+            told = int(large.headers["retry-after"])
+            assert 30 <= told <= 38
+            assert large.json()["facts"] == {"retry_after": told}
+            small = await api.call("vendor", "POST", "/api/v1/packages", json={})
+            assert refusal(small) == (422, "DD-901")
+            metrics = (await http.get("/metrics")).text
+            assert "hocba_queue_bytes 500.0" in metrics
+            assert "hocba_queue_bytes_per_second 0.0" in metrics

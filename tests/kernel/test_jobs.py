@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs
 from app.db import open_engine, transaction
-from app.jobs import MAX_ATTEMPTS, Backlog, Job, LeaseLostError, job
+from app.jobs import FIXED_SIZE, LARGE_SIZE, MAX_ATTEMPTS, Backlog, Job, Lane, LaneLoad, LeaseLostError, job
 
 LEASE = timedelta(seconds=20)
 ENDED = timedelta(seconds=-1)
@@ -197,3 +197,117 @@ async def test_the_backlog_tells_how_long_the_oldest_waits(engine: AsyncEngine) 
     found = await backlog(engine)
     assert (found.waiting, found.leased, found.stuck) == (2, 1, 0)
     assert 90 <= found.oldest_seconds < 150
+
+
+FLOOD, OTHER = Lane(name="client:flood"), Lane(name="client:other")
+
+
+async def queue(engine: AsyncEngine, lane: Lane | None, *names: str, size: int = FIXED_SIZE) -> None:
+    """Queue jobs one after another, as a sender does."""
+    for name in names:
+        async with transaction(engine) as connection:
+            await jobs.enqueue(connection, name, lane=lane, size=size)
+
+
+async def order(engine: AsyncEngine) -> list[str]:
+    """Claim and end one job after another; gives their kinds in that order."""
+    kinds = []
+    while held := await claim(engine, "a", limit=1):
+        kinds.append(held[0].kind)
+        async with transaction(engine) as connection:
+            await jobs.finish(connection, held[0], worker="a")
+    return kinds
+
+
+async def test_a_flood_delays_another_lane_by_one_job(engine: AsyncEngine) -> None:
+    await queue(engine, FLOOD, "f1", "f2", "f3", "f4")
+    await queue(engine, OTHER, "o1", "o2")
+    assert await order(engine) == ["f1", "o1", "f2", "o2", "f3", "f4"]
+
+
+async def test_a_lane_that_sends_one_at_a_time_is_as_fair_to_the_flood(engine: AsyncEngine) -> None:
+    """Its next job comes after one of the flood's, however often it comes back: nobody starves."""
+    await queue(engine, FLOOD, "f1", "f2", "f3")
+    done = []
+    for name in ("o1", "o2"):
+        await queue(engine, OTHER, name)
+        for _ in range(2):
+            (held,) = await claim(engine, "a", limit=1)
+            done.append(held.kind)
+            async with transaction(engine) as connection:
+                await jobs.finish(connection, held, worker="a")
+    assert done == ["f1", "o1", "f2", "o2"]
+    assert await order(engine) == ["f3"]
+
+
+async def test_lanes_share_by_size(engine: AsyncEngine) -> None:
+    """Three small ones weigh as much as a large one, with what each costs besides its bytes."""
+    await queue(engine, FLOOD, "large1", "large2", size=5 * FIXED_SIZE)
+    await queue(engine, OTHER, "s1", "s2", "s3", "s4", size=FIXED_SIZE)
+    assert await order(engine) == ["large1", "s1", "s2", "s3", "large2", "s4"]
+
+
+async def test_a_lane_of_more_weight_has_more_of_the_turns(engine: AsyncEngine) -> None:
+    await queue(engine, Lane(name="client:thousand schools", weight=2), "w1", "w2", "w3", "w4")
+    await queue(engine, OTHER, "o1", "o2")
+    assert await order(engine) == ["w1", "o1", "w2", "w3", "o2", "w4"]
+
+
+async def test_a_lane_is_not_punished_for_what_was_done_before(engine: AsyncEngine) -> None:
+    await queue(engine, FLOOD, *["early"] * 5)
+    assert await order(engine) == ["early"] * 5
+    await queue(engine, FLOOD, "f1", "f2")
+    await queue(engine, OTHER, "o1", "o2")
+    assert await order(engine) == ["f1", "o1", "f2", "o2"]
+
+
+async def test_a_newcomer_starts_where_the_work_has_come_to(engine: AsyncEngine) -> None:
+    """While all that is left is being worked on, too: otherwise it would be owed the past."""
+    await queue(engine, FLOOD, "f1", "f2", "f3")
+    held = await claim(engine, "slow", limit=3)
+    assert len(held) == 3
+    await queue(engine, OTHER, "o1", "o2", "o3")
+    await queue(engine, FLOOD, "f4")
+    assert await order(engine) == ["o1", "o2", "f4", "o3"]
+
+
+async def test_the_services_own_jobs_go_first(engine: AsyncEngine) -> None:
+    await queue(engine, FLOOD, "f1")
+    await queue(engine, None, "periodic")
+    assert await order(engine) == ["periodic", "f1"]
+
+
+async def test_a_job_that_waits_for_its_next_attempt_holds_nobody_up(engine: AsyncEngine) -> None:
+    await queue(engine, FLOOD, "f1", "f2", "f3")
+    (failed,) = await claim(engine, "a", limit=1)
+    await give_back(engine, failed, "a", delay=timedelta(hours=1))
+    await queue(engine, OTHER, "o1")
+    assert await order(engine) == ["f2", "o1", "f3"]
+
+
+async def test_large_jobs_may_be_left_out(engine: AsyncEngine) -> None:
+    await queue(engine, FLOOD, "large", size=LARGE_SIZE + 1)
+    await queue(engine, OTHER, "small", size=LARGE_SIZE)
+    async with transaction(engine) as connection:
+        (small,) = await jobs.claim(connection, worker="a", lease=LEASE, limit=5, largest=LARGE_SIZE)
+    assert (small.kind, small.is_large) == ("small", False)
+    (large,) = await claim(engine, "a")
+    assert (large.kind, large.is_large) == ("large", True)
+
+
+async def test_the_load_of_each_lane_is_told_with_what_an_earlier_look_saw(engine: AsyncEngine) -> None:
+    await queue(engine, FLOOD, "f1", size=100)
+    await queue(engine, None, "own", size=5)
+    async with transaction(engine) as connection:
+        first = await jobs.lane_loads(connection, seen=0)
+    newest = first[FLOOD.name].newest
+    assert first == {FLOOD.name: LaneLoad(size=100, older=0, newest=newest)}
+    await queue(engine, FLOOD, "f2", size=30)
+    await queue(engine, OTHER, "o1", size=7)
+    async with transaction(engine) as connection:
+        again = await jobs.lane_loads(connection, seen=newest)
+    assert {name: (load.size, load.older) for name, load in again.items()} == {
+        FLOOD.name: (130, 100),
+        OTHER.name: (7, 0),
+    }
+    assert (await backlog(engine)).size == 142

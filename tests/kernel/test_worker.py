@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app import jobs
 from app.db import open_engine, transaction
-from app.jobs import Job, job
+from app.jobs import LARGE_SIZE, Job, Lane, job
 from app.worker import Handle, Worker, worker_name
 
 LEASE = timedelta(seconds=20)
@@ -176,3 +176,37 @@ async def test_a_dead_workers_job_is_done_by_another(engine: AsyncEngine) -> Non
 
 def test_no_two_workers_have_one_name() -> None:
     assert len({worker_name() for _ in range(50)}) == 50
+
+
+async def test_large_jobs_leave_a_place_for_a_small_one(engine: AsyncEngine) -> None:
+    """Two large ones are held and do not end; a third waits, a small one that came last is done."""
+    go_on, begun, small_is_done = asyncio.Event(), list[str](), asyncio.Event()
+
+    async def large(held: Job, worker: str) -> None:
+        begun.append(held.kind)
+        await go_on.wait()
+        await end(engine, held, worker)
+
+    async def small(held: Job, worker: str) -> None:
+        await end(engine, held, worker)
+        small_is_done.set()
+
+    async with transaction(engine) as connection:
+        for _ in range(3):
+            await jobs.enqueue(connection, "large", lane=Lane(name="client:a"), size=LARGE_SIZE + 1)
+        await jobs.enqueue(connection, "small", lane=Lane(name="client:a"), size=1)
+    async with working(engine, {"large": large, "small": small}, batch=3):
+        await small_is_done.wait()
+        assert begun == ["large", "large"]
+        go_on.set()
+        await until_none_is_left(engine)
+
+
+async def test_with_one_place_a_large_job_has_it(engine: AsyncEngine) -> None:
+    async def handle(held: Job, worker: str) -> None:
+        await end(engine, held, worker)
+
+    async with transaction(engine) as connection:
+        await jobs.enqueue(connection, "large", size=LARGE_SIZE + 1)
+    async with working(engine, {"large": handle}, batch=1):
+        await until_none_is_left(engine)
