@@ -196,6 +196,10 @@ class Running:
         """Give the high water of each worker's resident memory."""
         return [_high_water(worker.pid) for worker in self.workers]
 
+    def worker_bytes(self) -> Sequence[int]:
+        """Give each worker's resident memory now."""
+        return [_memory(worker.pid, "VmRSS") for worker in self.workers]
+
     def api_bytes(self) -> tuple[int, int]:
         """Give the API's resident memory: now, and its high water."""
         return _memory(self.api.pid, "VmRSS"), _high_water(self.api.pid)
