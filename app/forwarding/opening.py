@@ -149,10 +149,10 @@ async def _begin_round(
             forwarding_opening.c.round == opening.round,
         )
     )
-    if held == token:
+    if held == token and opening.round == progress.round:
         return
-    if held is not None:
-        raise DomainError("TR-081", kind="round")
+    if held is not None and held != token:
+        raise DomainError("TR-081", kind=f"round {opening.round}")
     is_first = progress.round == 0
     if opening.round != progress.round + 1 or progress.state not in _OPENABLE:
         raise DomainError("TH-081", state=progress.state)

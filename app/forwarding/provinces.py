@@ -125,7 +125,7 @@ def _read(jwk: Mapping[str, Any]) -> Mapping[str, Any]:
     """Keep of a key what is public; QH-124 for a private one, for another kind, for one without an id."""
     kid = jwk.get("kid")
     is_named = isinstance(kid, str) and _KID.fullmatch(kid) is not None
-    if not is_named or "d" in jwk or jwk.get("crv") != CURVE:
+    if not is_named or "d" in jwk or (jwk.get("kty"), jwk.get("crv")) != ("EC", CURVE):
         raise DomainError("QH-124")
     try:
         public = ECKey.import_key({name: str(jwk[name]) for name in _PUBLIC}).as_dict(private=False)

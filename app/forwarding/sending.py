@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 import structlog
-from sqlalchemy import func, literal, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -53,6 +53,7 @@ MOST_PASSES: Final = 3
 MOST_LOOKS: Final = 12
 FIRST_DELAY: Final = timedelta(seconds=30)
 LONGEST_DELAY: Final = timedelta(hours=1)
+_DOUBLINGS: Final = 8
 ANSWERED: Final = frozenset({ArrivalState.ACKNOWLEDGED, ArrivalState.DISPUTED})
 
 log = structlog.get_logger()
@@ -123,20 +124,23 @@ async def forward(forwarder: Forwarder, upstream: Upstream, snapshot_id: UUID) -
 async def _failed(forwarder: Forwarder, snapshot_id: UUID, error: SenderError) -> None:
     """Note why a run came to nothing, and when the next is due; the text never quotes a transcript."""
     log.warning("forwarding failed", snapshot=hex32(snapshot_id), fault=type(error).__name__)
-    delay = func.least(
-        literal(LONGEST_DELAY), literal(FIRST_DELAY) * func.power(2, func.least(forwarding.c.attempts, 12))
-    )
     async with transaction(forwarder.engine) as connection:
+        attempts = (await forwarding_of(connection, snapshot_id)).attempts
         await connection.execute(
             update(forwarding)
             .where(forwarding.c.snapshot_id == snapshot_id, forwarding.c.state == ForwardingState.SENDING)
             .values(
-                attempts=forwarding.c.attempts + 1,
-                next_try_at=database_now() + delay,
+                attempts=attempts + 1,
+                next_try_at=database_now() + delay_after(attempts),
                 last_error=str(error)[:500],
                 last_error_at=database_now(),
             )
         )
+
+
+def delay_after(attempts: int) -> timedelta:
+    """Give how long to wait after so many runs came to nothing: twice as long each time, up to an hour."""
+    return LONGEST_DELAY if attempts >= _DOUBLINGS else min(LONGEST_DELAY, FIRST_DELAY * 2**attempts)
 
 
 class _Run:

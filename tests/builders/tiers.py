@@ -20,13 +20,14 @@ from app.db import transaction
 from app.deadlines.calendar import end_of_day
 from app.forwarding.ministry import Ministry, Upstream
 from app.forwarding.provinces import add_keys
-from app.forwarding.requesting import ForwardingView, forwarding_of
+from app.forwarding.requesting import ForwardingView, forwarding_of, request_forwarding
 from app.forwarding.sending import Forwarder, forward_due
 from app.ingest.receipts import ISSUER
 from app.main import create_app, handles, open_service
 from app.organisations.accounts import AccountDraft, create_account
 from app.organisations.clients import create_client
 from app.organisations.kinds import OrganisationKind
+from app.organisations.tables import account, client
 from app.organisations.tree import OrganisationDraft, create_organisation
 from app.settings import Settings
 from app.snapshots.reading import SnapshotView, list_snapshots
@@ -171,8 +172,6 @@ async def running_ministry(
 
 
 async def _subjects(connection: AsyncConnection) -> dict[str, TokenSubject]:
-    from app.organisations.tables import account, client
-
     officers = await connection.execute(select(account.c.id, account.c.username))
     found = {row.username: TokenSubject(kind=TokenKind.OFFICER, id=row.id) for row in officers}
     clients = await connection.execute(select(client.c.id, client.c.client_id))
@@ -200,3 +199,9 @@ async def count(engine: AsyncEngine, table: Table) -> int:
     """How many rows a table holds."""
     async with transaction(engine) as connection:
         return int((await connection.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+async def begin_again(nation: Nation, found: SnapshotView) -> None:
+    """Ask for a further round, as the department's officer does."""
+    async with transaction(nation.world.service.engine) as connection:
+        await request_forwarding(connection, found, is_again=True, now=nation.clock(), actor=System())

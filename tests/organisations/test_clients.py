@@ -124,3 +124,20 @@ async def test_a_disabled_client_is_told_as_such(connection: AsyncConnection, pr
     assert [found.client_id for found in await list_clients(connection, at=NOW, after="rival", limit=9)] == [
         "vendor"
     ]
+
+
+async def test_a_departments_own_instance_acts_for_no_school(
+    connection: AsyncConnection, province: Province
+) -> None:
+    made, _ = await create_client(
+        connection, name="Sở", client_id="so-66", department_code="66", now=NOW, actor=System()
+    )
+    assert (made.department_code, made.school_codes) == ("66", ())
+    with pytest.raises(DomainError, match="QH-120"):
+        await authorise(connection, made.id, PRIMARY, now=NOW, actor=System())
+    for department, schools in (("66", (PRIMARY,)), ("24133", ()), ("99", ())):
+        with pytest.raises(DomainError, match="QH-120"):
+            await create_client(
+                connection, name="A", department_code=department, school_codes=schools, now=NOW,
+                actor=System(),
+            )  # fmt: skip
