@@ -38,7 +38,7 @@ lint: $(READY)  ## ruff, mypy --strict, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## measure (KIND=http: the whole service); see docs/performance.md
+bench: $(READY)  ## measure (KIND=http: the whole service, KIND=compliance: a province's reports); see docs/performance.md
 	$(BIN)/python -m bench $(KIND)
 
 soak: $(READY)  ## kill and hinder the service for a quarter of an hour; see docs/durability.md

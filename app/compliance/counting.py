@@ -102,7 +102,7 @@ def bound(sql: str) -> TextClause:
     )
 
 
-_COUNT_CLASSES: Final = bound(PUPILS + _COUNT)
+COUNT_CLASSES: Final = bound(PUPILS + _COUNT)
 _BATCH: Final = 500
 
 Classes = Mapping[int, Sequence[ClassTally]]
@@ -118,7 +118,7 @@ async def count_as_of(
         batch = wanted[start : start + _BATCH]
         moves = await _moves(connection, batch, school_year, as_of)
         parameters = {"schools": batch, "school_year": school_year, "as_of": as_of}
-        for row in await connection.execute(_COUNT_CLASSES, parameters):
+        for row in await connection.execute(COUNT_CLASSES, parameters):
             counted = {name: value for name, value in row._mapping.items() if name != "school_id"}  # noqa: SLF001 - SQLAlchemy's documented way to a mapping
             moved = moves.pop((row.school_id, row.grade, row.class_name), (0, 0))
             found[row.school_id].append(ClassTally(**counted, moved_in=moved[0], moved_out=moved[1]))

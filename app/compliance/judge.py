@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
 from app.compliance.causes import ClassTally
@@ -102,9 +103,10 @@ class Sums:
     in_snapshot: int = 0
 
     def add(self, other: "Sums") -> None:
-        """Add the numbers of a part."""
-        for name in COUNTED:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        """Add the numbers of a part; most of a class's are zero."""
+        for name, number in zip(COUNTED, _NUMBERS(other), strict=True):
+            if number:
+                setattr(self, name, getattr(self, name) + number)
 
     @property
     def on_time_percent(self) -> float | None:
@@ -118,6 +120,7 @@ class Sums:
 
 
 COUNTED: Final = tuple(entry.name for entry in fields(Sums))
+_NUMBERS: Final = attrgetter(*COUNTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class MissingPupil:
     cause: Cause
 
 
-_MISSING: Final[TextClause] = bound(
+MISSING_PUPILS: Final[TextClause] = bound(
     PUPILS
     + """
 SELECT m.school_id, m.student_code, m.grade, m.class_name, m.cause, p.full_name
@@ -58,7 +58,7 @@ async def missing_pupils(
         batch = {school.school_id: school for school in schools[start : start + SCHOOLS_AT_ONCE]}
         parameters = {"schools": list(batch), "school_year": school_year, "as_of": as_of}
         async with transaction(engine) as connection:
-            rows = (await connection.execute(_MISSING, parameters)).all()
+            rows = (await connection.execute(MISSING_PUPILS, parameters)).all()
         found: dict[int, list[MissingPupil]] = {school_id: [] for school_id in batch}
         for row in rows:
             school = batch[row.school_id]
