@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.functions import Function
 
@@ -115,10 +115,7 @@ def is_out_of_service(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    state = sqlstate_of(error)
-    # An internal error without a SQLSTATE is the driver's: its server was gone in the middle of an answer.
-    is_cut = isinstance(error, InternalError) and not state
-    return error.connection_invalidated or is_cut or state.startswith(_OUT_OF_SERVICE)
+    return error.connection_invalidated or sqlstate_of(error).startswith(_OUT_OF_SERVICE)
 
 
 def sqlstate_of(error: BaseException) -> str:

@@ -113,19 +113,30 @@ class Worker:
             del self._held[job.id]
 
     async def _give_back(self, job: Job, fault: Exception) -> None:
-        delay = min(LONGEST_DELAY, timedelta(seconds=2**job.attempts))
-        try:
-            async with transaction(self._engine) as connection:
-                await jobs.give_back(
-                    connection,
-                    job,
-                    worker=self.name,
-                    error=type(fault).__name__,
-                    delay=delay,
-                    is_counted=not is_out_of_service(fault),
-                )
-        except Exception as error:  # noqa: BLE001 - the lease ends by itself
-            log.warning("could not give back", job=job.id, fault=type(error).__name__)
+        """Give a job back, and go on trying while the database is away: its lease is kept meanwhile.
+
+        A lease that was left to end would count as an attempt, and put the job off for longer each time.
+        """
+        is_outage = is_out_of_service(fault)
+        delay = TROUBLE if is_outage else min(LONGEST_DELAY, timedelta(seconds=2**job.attempts))
+        while True:
+            try:
+                async with transaction(self._engine) as connection:
+                    await jobs.give_back(
+                        connection,
+                        job,
+                        worker=self.name,
+                        error=type(fault).__name__,
+                        delay=delay,
+                        is_counted=not is_outage,
+                    )
+            except Exception as error:  # noqa: BLE001 - the lease ends by itself
+                log.warning("could not give back", job=job.id, fault=type(error).__name__)
+                if self._stopping.is_set() or not is_out_of_service(error):
+                    return
+                await self._rest(TROUBLE)
+            else:
+                return
 
     async def _keep_leases(self) -> None:
         """Renew what is held, free what dead workers held, queue periodic work: three times a lease."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError, InternalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import SERVICE_ROLE, database_now, is_out_of_service, move, open_engine, transaction
@@ -120,8 +120,3 @@ async def test_what_the_database_cannot_help_is_told_from_what_was_asked(
 def test_a_fault_of_our_own_is_no_outage() -> None:
     assert not is_out_of_service(ZeroDivisionError())
     assert is_out_of_service(ConnectionRefusedError())
-
-
-def test_a_server_that_went_in_the_middle_of_an_answer_is_an_outage() -> None:
-    """The driver calls it an internal error of its own, without a SQLSTATE: nobody was left to give one."""
-    assert is_out_of_service(InternalError("SELECT 1", None, ConnectionError("got result for unknown state")))

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
 import pytest_asyncio
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Connection, event, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import capture_logs
 
-from app import jobs
+from app import jobs, worker
 from app.db import open_engine, transaction
 from app.jobs import LARGE_SIZE, Job, Lane, job
 from app.worker import Handle, Worker, worker_name
@@ -125,6 +126,36 @@ async def test_a_full_disk_costs_a_job_no_attempt(engine: AsyncEngine) -> None:
     async with working(engine, {"work": handle}):
         await until(is_done)
     assert tries == [jobs.MAX_ATTEMPTS] * 3
+
+
+async def test_an_outage_that_outlasts_a_fault_costs_a_job_no_attempt(
+    engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL refuses everything, giving back too, until it has done so often enough."""
+    monkeypatch.setattr(worker, "TROUBLE", timedelta(milliseconds=20))
+    refusals: list[int] = []
+    tries: list[int] = []
+
+    def refuse(connection: Connection) -> None:
+        if tries and len(refusals) < 10:
+            refusals.append(1)
+            connection.exec_driver_sql(
+                "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'cannot_connect_now'; END $$"
+            )
+
+    async def handle(held: Job, worker: str) -> None:
+        tries.append(held.attempts)
+        await end(engine, held, worker)
+
+    await enqueue(engine, "work")
+    event.listen(engine.sync_engine, "begin", refuse)
+    with capture_logs() as logs:
+        async with working(engine, {"work": handle}):
+            while len(tries) < 2:  # noqa: ASYNC110 - no event tells what happens in the database
+                await asyncio.sleep(0.02)
+    assert [entry["event"] for entry in logs].count("could not give back") > 0
+    assert tries == [1, 1]
+    assert await left(engine) == 0
 
 
 async def test_stopping_waits_for_what_was_begun_and_takes_nothing_new(engine: AsyncEngine) -> None:
