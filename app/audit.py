@@ -61,6 +61,7 @@ class AuditTag(StrEnum):
     RECALL_REQUESTED = "recall:requested"
     RECALL_DECIDED = "recall:decided"
     RECALL_WITHDRAWN = "recall:withdrawn"
+    RECALL_SUPERSEDED = "recall:superseded"
     RECALL_READ = "recall:read"
     RECALL_REMINDED = "recall:reminded"
     RECALL_ESCALATED = "recall:escalated"

@@ -67,6 +67,7 @@ from app.jobs import SETTLE_HELD, SETTLE_REVOCATION
 from app.keys import open_key_ring, publish
 from app.offload import Offload
 from app.recalls.escalation import prompt_overdue
+from app.recalls.superseding import supersede_requests
 from app.settings import Settings
 from app.snapshots.sealing import Sealer, seal_due
 from app.verify.policy import ACCEPTANCE
@@ -166,6 +167,7 @@ async def open_service(
                 acceptance=ACCEPTANCE,
                 rules=SIGNER_RULES,
                 shelf=shelf,
+                on_replaced=supersede_requests,
             ),
             authenticator=Authenticator(
                 engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)

@@ -1,6 +1,6 @@
 """What travels in requests and answers about recalls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -131,11 +131,11 @@ class RecallOut(RecallHead):
     history: list[LineOut]
 
     @classmethod
-    def whole(cls, found: RecallView, record_ids: Sequence[UUID], lines: Sequence[RecallLine]) -> Self:
+    def whole(cls, found: RecallView, items: Mapping[UUID, RecallState], lines: Sequence[RecallLine]) -> Self:
         """Write out all that is known of a request."""
         return cls(
             **_fields(found),
-            items=[ItemOut(record_id=hex32(record_id), status=found.state) for record_id in record_ids],
+            items=[ItemOut(record_id=hex32(code), status=state) for code, state in items.items()],
             history=[LineOut.of(line) for line in lines],
         )
 

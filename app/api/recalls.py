@@ -37,7 +37,7 @@ from app.recalls.decisions import Action, Decision, decide
 from app.recalls.impact import impact_of
 from app.recalls.life import RecallState
 from app.recalls.reasons import REASONS
-from app.recalls.register import RecallView, find_recall, history, list_recalls, records_of
+from app.recalls.register import RecallView, find_recall, history, items_of, list_recalls, records_of
 from app.recalls.request import RecallDraft, request_recall, withdraw
 from app.records.custody import hold_records
 
@@ -215,9 +215,7 @@ async def _whole(connection: AsyncConnection, recall_id: UUID) -> RecallOut:
     found = await find_recall(connection, recall_id)
     if found is None:
         raise DomainError("QH-005")
-    return RecallOut.whole(
-        found, await records_of(connection, [found.id]), await history(connection, found.id)
-    )
+    return RecallOut.whole(found, await items_of(connection, found.id), await history(connection, found.id))
 
 
 async def _reach(

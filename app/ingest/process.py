@@ -4,7 +4,7 @@ Everything that an answer consists of (records, events, receipts, findings, the 
 one transaction; a worker that dies before it leaves nothing, and the package is judged again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -50,6 +50,10 @@ from app.verify.signers import AWAITING_REVOCATION, Entries
 MAX_TRIES: Final = 5
 
 
+# Told in the transaction which records are replaced, each by which.
+OnReplaced = Callable[[AsyncConnection, Mapping[UUID, UUID]], Awaitable[None]]
+
+
 class _TakenMeanwhileError(Exception):
     """What the judgement rested on has changed before it could commit: undo, and judge on what is now."""
 
@@ -66,6 +70,7 @@ class Bench:
     acceptance: AcceptancePolicy
     rules: SignerRules
     shelf: Shelf
+    on_replaced: OnReplaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,13 +235,9 @@ async def _take_up(bench: Bench, school_id: int, package_id: UUID, worker: str) 
         )
         if row.state == PackageState.RECEIVED:
             await _move(
-                bench,
-                connection,
-                origin,
-                source=PackageState.RECEIVED,
-                target=PackageState.PROCESSING,
-                actor=worker,
-            )
+                bench, connection, origin,
+                source=PackageState.RECEIVED, target=PackageState.PROCESSING, actor=worker,
+            )  # fmt: skip
         held, turn = await _rounds(connection, origin)
         return _Received(
             origin=origin,
@@ -339,6 +340,15 @@ async def _judge(
     )
 
 
+async def _take_places(bench: Bench, connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Take the places of what is appended; whoever deals with what is replaced is told."""
+    if not await hold_places(connection, entries):
+        raise _TakenMeanwhileError
+    replaced = {entry.facts.replaces: entry.facts.record_id for entry in entries if entry.facts.replaces}
+    if replaced:
+        await bench.on_replaced(connection, replaced)
+
+
 async def _commit(
     bench: Bench,
     connection: AsyncConnection,
@@ -360,8 +370,7 @@ async def _commit(
             raise _TakenMeanwhileError
     entries = judged.appended
     if entries:
-        if not await hold_places(connection, entries):
-            raise _TakenMeanwhileError
+        await _take_places(bench, connection, entries)
         await append(connection, entries, now=now, packed=packed)
     await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, signed=signed)
     if received.is_answered:

@@ -102,8 +102,8 @@ async def settle(
     actor: Actor,
 ) -> None:
     """Approve or decline a request that is known to be open and the actor's to decide."""
-    record_ids = await records_of(connection, [found.id])
-    await hold_records(connection, record_ids)
+    await hold_records(connection, await records_of(connection, [found.id]))
+    record_ids = await records_of(connection, [found.id], RecallState.REQUESTED)  # as it is, now held
     at: datetime = (await connection.execute(select(database_now()))).scalar_one()
     statement = Statement(
         recall_id=found.id,
@@ -115,7 +115,7 @@ async def settle(
         decided_at=at,
         decided_by=decided_by,
     )
-    await move_recall(connection, found.id, target)
+    await move_recall(connection, found.id, target)  # refuses where none is open any more
     if target is RecallState.APPROVED:
         await _recall_all(connection, found, record_ids, statement, keys=keys, actor=actor)
     await append_event(

@@ -17,16 +17,20 @@ class RecallState(StrEnum):
     APPROVED = "approved"  # nobody's move: the records are recalled
     DECLINED = "declined"  # nobody's move: a new request may be made
     WITHDRAWN = "withdrawn"  # nobody's move
+    SUPERSEDED = "superseded"  # nobody's move: the record was replaced before anybody decided
 
 
 RECALL_LIFECYCLE: Final = Lifecycle(
     states=RecallState,
     initial=RecallState.REQUESTED,
     moves={
-        RecallState.REQUESTED: frozenset({RecallState.APPROVED, RecallState.DECLINED, RecallState.WITHDRAWN}),
+        RecallState.REQUESTED: frozenset(
+            {RecallState.APPROVED, RecallState.DECLINED, RecallState.WITHDRAWN, RecallState.SUPERSEDED}
+        ),
         RecallState.APPROVED: frozenset(),
         RecallState.DECLINED: frozenset(),
         RecallState.WITHDRAWN: frozenset(),
+        RecallState.SUPERSEDED: frozenset(),
     },
 )
 
@@ -38,6 +42,7 @@ class RecallEventKind(StrEnum):
     APPROVED = "approved"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"  # a record of it was replaced (đã được thay thế)
     REMINDED = "reminded"  # the managing authority was reminded (nhắc)
     ESCALATED = "escalated"  # the department may decide too (chuyển lên Sở)
 

@@ -111,14 +111,28 @@ async def list_recalls(
     return [_view(row) for row in await connection.execute(statement)]
 
 
-async def records_of(connection: AsyncConnection, recall_ids: Collection[UUID]) -> Sequence[UUID]:
-    """Give the look-up codes that requests concern, in order."""
-    rows = await connection.execute(
+async def records_of(
+    connection: AsyncConnection, recall_ids: Collection[UUID], state: RecallState | None = None
+) -> Sequence[UUID]:
+    """Give the look-up codes that requests concern (those whose part of it stands so), in order."""
+    statement = (
         select(recall_item.c.record_id)
         .where(recall_item.c.recall_id.in_(sorted(recall_ids)))
         .order_by(recall_item.c.record_id)
     )
-    return list(rows.scalars())
+    if state is not None:
+        statement = statement.where(recall_item.c.state == state)
+    return list((await connection.execute(statement)).scalars())
+
+
+async def items_of(connection: AsyncConnection, recall_id: UUID) -> Mapping[UUID, RecallState]:
+    """Give the records of a request, in order, with what became of it for each."""
+    rows = await connection.execute(
+        select(recall_item.c.record_id, recall_item.c.state)
+        .where(recall_item.c.recall_id == recall_id)
+        .order_by(recall_item.c.record_id)
+    )
+    return {row.record_id: RecallState(row.state) for row in rows}
 
 
 async def history(connection: AsyncConnection, recall_id: UUID) -> Sequence[RecallLine]:
@@ -142,7 +156,7 @@ async def history(connection: AsyncConnection, recall_id: UUID) -> Sequence[Reca
 async def recalls_of_record(connection: AsyncConnection, record_id: UUID) -> Sequence[RecallOfRecord]:
     """Give every request that was ever made for a record, oldest first."""
     rows = await connection.execute(
-        select(recall.c.id, recall.c.state, recall.c.reason_code, recall.c.requested_at)
+        select(recall.c.id, recall_item.c.state, recall.c.reason_code, recall.c.requested_at)
         .join(recall_item, recall_item.c.recall_id == recall.c.id)
         .where(recall_item.c.record_id == record_id)
         .order_by(recall.c.requested_at, recall.c.id)

@@ -24,7 +24,7 @@ from app.recalls.reasons import REASONS
 from app.recalls.register import RecallView, find_recall
 from app.recalls.tables import recall, recall_item
 from app.recalls.window import course_for
-from app.records.custody import records_of_one_school
+from app.records.custody import hold_records, records_of_one_school
 from app.records.entry import ManagedRecord
 
 
@@ -56,6 +56,7 @@ async def request_recall(
     reason = require_reason(draft.reason, action="recall")
     if draft.reason_code not in REASONS:
         raise DomainError("QH-060", reason_code=draft.reason_code[:64], allowed=", ".join(REASONS))
+    await hold_records(connection, draft.record_ids)  # nobody replaces one between the look and the request
     records, school_id = await records_of_one_school(connection, draft.record_ids, actor, now=now)
     require_standing(records)
     at: datetime = (await connection.execute(select(database_now()))).scalar_one()

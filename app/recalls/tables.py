@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.db import database_now, metadata
 
-_STATES = "state IN ('requested', 'approved', 'declined', 'withdrawn')"
+_STATES = "state IN ('requested', 'approved', 'declined', 'withdrawn', 'superseded')"
 
 recall = Table(
     "recall",
@@ -65,7 +65,8 @@ recall_event = Table(
     Column("reason", Text),
     Column("facts", JSONB, nullable=False),
     CheckConstraint(
-        "kind IN ('requested', 'approved', 'declined', 'withdrawn', 'reminded', 'escalated')", name="kind"
+        "kind IN ('requested', 'approved', 'declined', 'withdrawn', 'reminded', 'escalated', 'superseded')",
+        name="kind",
     ),
     CheckConstraint("kind <> 'declined' OR reason IS NOT NULL", name="reason"),
     Index("ix_recall_event_recall_id", "recall_id"),

@@ -119,3 +119,27 @@ async def test_a_province_may_want_a_recall_before_every_replacement(
     assert refusals(await send(world, school, seed=67, replaces=first)) == ["TR-062"]
     await recall(world, school, first)
     assert record_of(await send(world, school, seed=67, replaces=first))
+
+
+async def test_an_open_request_for_what_is_replaced_is_closed_and_both_sides_read_why(
+    issued: tuple[World, School, str],
+) -> None:
+    world, school, old = issued
+    body = {"record_ids": [old], "reason_code": "WRONG_RESULTS", "reason": "Nhập sai điểm cả năm"}
+    asked = await world.http.post("/api/v1/recalls", json=body, headers=world.as_(school.code))
+    address = f"/api/v1/recalls/{asked.json()['recall_id']}"
+    new = record_of(await send(world, school, seed=7, replaces=old))
+    for caller in (school.code, world.authority_of(school)):
+        request = (await world.http.get(address, headers=world.as_(caller))).json()
+        assert (request["status"], request["items"][0]["status"]) == ("superseded", "superseded")
+        last = request["history"][-1]
+        assert (last["kind"], last["actor_kind"], last["facts"]) == (
+            "superseded", "system", {"record_id": old, "by": new},
+        )  # fmt: skip
+        assert "thay thế" in last["reason"]
+    approved = await world.http.post(
+        f"{address}/approve", json={}, headers=world.as_(world.authority_of(school))
+    )
+    assert approved.json()["code"] == "QH-066"
+    record = await shown(world, school, old)
+    assert (record["status"], record["recalls"][0]["status"]) == ("replaced", "superseded")

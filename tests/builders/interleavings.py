@@ -190,6 +190,7 @@ class Interleavings(RuleBasedStateMachine):
         self.bytes[record_id] = self.run(stored_bytes(self.engine))[record_id]
         if replaces is not None:
             self.known[replaces].successor_received_at = received_at
+            self.open = {asked: one for asked, one in self.open.items() if one != replaces}
         return record_id
 
     @precondition(lambda self: len(self.stands) < len(self.pupils))
@@ -268,8 +269,6 @@ class Interleavings(RuleBasedStateMachine):
         expected = None
         if recall_id not in self.open:
             expected = "QH-066"
-        elif action is Action.APPROVE and not self.is_standing(self.open[recall_id]):
-            expected = "QH-063"
         elif action is Action.APPROVE and self.is_closed(self.open[recall_id]):
             expected = "TH-060"
         assert self.refused(settling()) == expected

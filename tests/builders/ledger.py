@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import transaction
 from app.formats.profile import TranscriptFacts
+from app.recalls.superseding import supersede_requests
 from app.records import Clash, Entry, ReplacementRule, append, find_clashes, hold_places
 from app.records.entry import SignatureView
 from app.records.reading import events_of, find_record
@@ -124,6 +125,8 @@ async def put(
         async with engine.connect() as connection:
             held = await hold_places(connection, [made])
             if held:
+                if made.facts.replaces is not None:
+                    await supersede_requests(connection, {made.facts.replaces: made.facts.record_id})
                 await append(connection, [made], now=now)
                 await connection.commit()
                 return None

@@ -112,8 +112,8 @@ async def test_a_recall_and_a_replacement_at_once_leave_one_record_at_most(groun
         recall_id = await ask(ground, old)
         new = entry(school, pupil=pupil, replaces=old)
         result = await outcomes(settle(ground, recall_id, Action.APPROVE), put(ground.engine, new))
-        # Either the replacement came first and the recall found nothing standing, or it followed the recall.
-        assert result in ({"done": 2}, {"done": 1, "QH-063": 1})
+        # Either the replacement came first and closed the request, or it followed the recall.
+        assert result in ({"done": 2}, {"done": 1, "QH-066": 1}, {"done": 1, "QH-020": 1})
         assert (await standing(ground.engine))[(f"id:{pupil}", 2025, "02")] == new.facts.record_id
         events = await happened(ground.engine, old)
         assert (RecordEventKind.RECALLED in events) is (result["done"] == 2)

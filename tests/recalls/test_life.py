@@ -27,6 +27,7 @@ LEGAL_MOVES = {
     (RecallState.REQUESTED, RecallState.APPROVED),
     (RecallState.REQUESTED, RecallState.DECLINED),
     (RecallState.REQUESTED, RecallState.WITHDRAWN),
+    (RecallState.REQUESTED, RecallState.SUPERSEDED),
 }
 AT = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 PATIENCE = Patience(remind_after=timedelta(days=3), escalate_after=timedelta(days=7))
@@ -45,7 +46,7 @@ def test_a_request_moves_only_along_its_table(source: RecallState, target: Recal
 
 
 def test_what_was_decided_stays_decided() -> None:
-    assert RECALL_LIFECYCLE.terminal == {RecallState.APPROVED, RecallState.DECLINED, RecallState.WITHDRAWN}
+    assert RECALL_LIFECYCLE.terminal == set(RecallState) - {RecallState.REQUESTED}
 
 
 @pytest.mark.parametrize(
