@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import compliance, http, overload, reference, storage
+from bench import compliance, growth, http, overload, reference, storage
 from bench.contenders import Contender, competent, naive, ours
 from bench.documents import SHAPES, Load, build_loads
 from bench.machine import machine
@@ -135,7 +135,12 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-KINDS: Final = {"compliance": compliance.main, "http": http.main, "overload": overload.main}
+KINDS: Final = {
+    "compliance": compliance.main,
+    "growth": growth.main,
+    "http": http.main,
+    "overload": overload.main,
+}
 
 if len(sys.argv) > 1 and sys.argv[1] in KINDS:
     KINDS[sys.argv[1]](sys.argv[2:])

@@ -109,7 +109,7 @@ class Running:
         self._layout = layout
         self._port = free_port()
         self.dsn = station.postgres.dsn(database)
-        self._url = station.postgres.sqlalchemy_url(database)
+        self.url = station.postgres.sqlalchemy_url(database)
         self.api: subprocess.Popen[bytes]
         self.workers: list[subprocess.Popen[bytes]] = []
 
@@ -133,7 +133,7 @@ class Running:
     def _spawn(self, *words: str) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
-            "HOCBA_DATABASE_URL": self._url,
+            "HOCBA_DATABASE_URL": self.url,
             "HOCBA_KEY_DIR": str(self._station.keys),
             "HOCBA_DATA_DIR": str(self._station.keys.parent),
             "HOCBA_LOG_LEVEL": "warning",
