@@ -1,7 +1,7 @@
 """``python -m bench growth``: what one operation costs when the ledger has a hundred times as many records.
 
 A class of forty is really sent, judged and recorded; its rows are then multiplied with new ids into as many
-schools as it takes. Left out are the bytes of transcripts and packages, which lie apart from the rows (TOAST):
+schools as it takes. Left out are the bytes of transcripts and packages, which lie beside the rows (TOAST):
 indexes and rows are as large as they would be. The cost is told in milliseconds, and in blocks of 8 kB that
 PostgreSQL touched, which other work on the machine does not change.
 """
