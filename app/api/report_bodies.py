@@ -1,12 +1,15 @@
 """What reports say over HTTP: numbers of pupils, of packages, and what needs attention."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Self
+from itertools import accumulate
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from app.compliance.judge import GroupBy
 from app.compliance.packages import PackageCount, SoftwareCount
+from app.compliance.progress import Day
 
 
 class SumsOut(BaseModel):
@@ -58,6 +61,42 @@ class ComplianceOut(BaseModel):
     snapshot_id: str | None
     total: SumsOut
     rows: list[RowOut]
+
+
+class DayOut(BaseModel):
+    """Một ngày trên biểu đồ / a day of the chart; the sums run from the first day on."""
+
+    on: date
+    received: int
+    late: int
+    recalled: int
+    received_so_far: int
+    recalled_so_far: int
+
+
+class ProgressOut(BaseModel):
+    """Tiến độ theo ngày, để vẽ biểu đồ / the year by day, to draw a chart from."""
+
+    school_year: str
+    as_of: datetime
+    expected: int
+    days: list[DayOut]
+
+    @classmethod
+    def of(cls, days: Sequence[Day], **head: Any) -> Self:
+        """Write the days out with their running sums."""
+        received = accumulate(day.received for day in days)
+        recalled = accumulate(day.recalled for day in days)
+        return cls(
+            **head,
+            days=[
+                DayOut(
+                    on=day.on, received=day.received, late=day.late, recalled=day.recalled,
+                    received_so_far=so_far, recalled_so_far=ended,
+                )
+                for day, so_far, ended in zip(days, received, recalled, strict=True)
+            ],
+        )  # fmt: skip
 
 
 class ExpiringOut(BaseModel):

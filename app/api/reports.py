@@ -18,6 +18,7 @@ from app.api.report_bodies import (
     PackageCountOut,
     PackagesOut,
     PendingOut,
+    ProgressOut,
     RowOut,
     SchoolOut,
     SoftwareOut,
@@ -32,6 +33,7 @@ from app.compliance.attention import expiring_certificates, pending_requests
 from app.compliance.judge import GroupBy, ReportRow, Sums, report
 from app.compliance.missing import MissingPupil, missing_pupils
 from app.compliance.packages import count_packages, count_software
+from app.compliance.progress import count_days
 from app.compliance.reporting import Gathered, gather
 from app.compliance.sheets import CAUSES, Cell
 from app.db import database_now
@@ -169,6 +171,29 @@ async def compliance(
 
 async def _once(rows: Sequence[RowOut]) -> AsyncIterator[Sequence[RowOut]]:
     yield rows
+
+
+@router.get("/progress", summary="Tiến độ theo ngày / The year by day")
+async def progress(
+    *,
+    actor: Reader,
+    connection: Connection,
+    service: Service,
+    school_year: Year,
+    as_of: AsOf = None,
+    school_code: SchoolFilter = None,
+) -> ProgressOut:
+    """Count by legal day what was received, late and recalled, with running sums: a chart's data."""
+    gathered = await _gather(connection, service, actor, school_year, as_of=as_of, school_code=school_code)
+    await _note(connection, service, actor, "progress", school_year=school_year, school=school_code)
+    ids = [school.school_id for school in gathered.schools]
+    _, total = await service.offload.run(report, gathered.schools, GroupBy.PROVINCE, gathered.locks)
+    return ProgressOut.of(
+        await count_days(connection, ids, first_year(school_year), gathered.as_of),
+        school_year=school_year,
+        as_of=gathered.as_of,
+        expected=total.expected,
+    )
 
 
 _MISSING: Final = (

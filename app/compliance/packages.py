@@ -62,7 +62,7 @@ async def count_packages(
 ) -> Sequence[PackageCount]:
     """Count the packages received from ``since`` up to ``until``, in order of body, level and day."""
     authority = organisation.alias("authority")
-    on = cast(func.timezone(str(LEGAL_ZONE), package.c.received_at), Date).label("on")
+    on = cast(func.timezone(LEGAL_ZONE.utcoffset(None), package.c.received_at), Date).label("on")
     state = package_progress.c.state
     levels = func.array_to_string(organisation.c.levels, ",").label("levels")
     rows = await connection.execute(

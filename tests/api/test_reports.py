@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 import subprocess
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -243,6 +243,13 @@ async def test_packages_are_counted_by_state_and_software_by_first_time_acceptan
     found = await get(world, "canbo.sogddt", "packages")
     assert sum(row["answered"] for row in found["counts"]) == 2
     assert sum(row["read"] for row in found["counts"]) == 2
+    # The legal day: half past midnight in Hanoi is the day before in UTC, and no other zone's.
+    assert {row["on"] for row in found["counts"]} == {"2026-06-09"}
+    world.clock.now = datetime(2026, 6, 9, 17, 30, tzinfo=UTC)
+    late_school = world.with_seal("none")
+    await world.send(late_school, world.package(late_school))
+    after = await get(world, "canbo.sogddt", "packages")
+    assert {row["on"] for row in after["counts"]} == {"2026-06-09", "2026-06-10"}
     (software,) = found["software"]
     assert (software["software_name"], software["software_version"]) == ("Sổ điểm thử nghiệm", "2.1")
     assert (software["packages"], software["transcripts"], software["accepted_at_first"]) == (2, 6, 3)
@@ -297,6 +304,37 @@ async def test_the_daily_digest_can_be_recomputed_and_is_signed(world: World) ->
         await world.http.get(path, params=YEAR | {"on": "2026-06-08"}, headers=world.as_(school.code))
     ).json()
     assert yesterday["size"] == 0
+
+
+async def test_the_year_is_told_by_day_for_a_chart(world: World) -> None:
+    school = world.school("03")
+    records = await sent(world)
+    await enrol_pupils(world, school.code, roll_of(records, "NEW1"))
+    world.clock.advance(timedelta(days=2))
+    recall = await world.http.post(
+        "/api/v1/recalls",
+        json={
+            "record_ids": [records[0]["record_id"]], "reason_code": next(iter(REASONS)), "reason": "Nhầm",
+        },
+        headers=world.as_(school.code),
+    )  # fmt: skip
+    path = f"/api/v1/recalls/{recall.json()['recall_id']}/approve"
+    await world.http.post(path, json={}, headers=world.as_(world.authority_of(school)))
+    told = await get(world, "canbo.sogddt", "progress", school_code=school.code)
+    assert told["expected"] == 4
+    assert [
+        (
+            day["on"],
+            day["received"],
+            day["late"],
+            day["recalled"],
+            day["received_so_far"],
+            day["recalled_so_far"],
+        )
+        for day in told["days"]
+    ] == [("2026-06-09", 3, 0, 0, 3, 0), ("2026-06-11", 0, 0, 1, 3, 1)]
+    before = await get(world, "canbo.sogddt", "progress", as_of="2026-06-10T00:00:00+07:00")
+    assert [day["recalled"] for day in before["days"]] == [0]
 
 
 async def test_a_report_stands_beside_a_snapshot_at_its_cut_off(world: World) -> None:
