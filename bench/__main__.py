@@ -1,6 +1,7 @@
 """``python -m bench``: measure the engine against the others, interleaved in one run, and print ratios.
 
 ``python -m bench storage`` counts what transcripts take where they are kept.
+``python -m bench steps`` tells where the engine's time goes.
 ``python -m bench http`` measures the whole service instead; each kind tells its options with ``--help``.
 
 Processor time, not the clock: other work on the machine disturbs it less. What counts is the ratio inside one
@@ -21,13 +22,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from bench import compliance, growth, http, overload, reference, storage
+from bench import compliance, growth, http, overload, reference, steps, storage
 from bench.contenders import Contender, competent, naive, ours
 from bench.documents import SHAPES, Load, build_loads
 from bench.machine import machine
 
 CONTENDERS: Final[dict[str, Contender]] = {"ours": ours, "competent": competent, "naive": naive}
 REFERENCE: Final = "C reference"
+CLASS: Final = 40
 
 
 def measure(load: Load, rounds: int, program: Path | None, folder: Path) -> dict[str, list[float]]:
@@ -91,13 +93,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("what", nargs="?", choices=["engine", "storage"], default="engine")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--transcripts", type=int, default=40, help="in one package")
+    parser.add_argument(
+        "--transcripts",
+        type=int,
+        nargs="+",
+        default=[40, 500],
+        help="in one package; the larger, the fewer rounds",
+    )
     parser.add_argument("--shape", action="append", choices=[shape.name for shape in SHAPES])
     parser.add_argument("--output", type=Path, help="write the figures as JSON")
     asked = parser.parse_args()
     console = Console()
     if asked.what == "storage":
-        rows = storage.measure(asked.transcripts)
+        rows = storage.measure(max(asked.transcripts))
         console.print(storage.table(rows))
     else:
         rows = _engine(asked, console)
@@ -108,23 +116,32 @@ def main() -> None:
 
 
 def _engine(asked: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
-    loads = build_loads(asked.transcripts, frozenset(asked.shape) if asked.shape else None)
+    wanted = frozenset(asked.shape) if asked.shape else None
+    loads = [load for size in asked.transcripts for load in build_loads(size, wanted)]
     with TemporaryDirectory(prefix="hocba-bench-") as folder:
         program = reference.build(Path(folder))
         if program is None:
             console.print("no C compiler with libxml2 and OpenSSL headers: the reference is left out")
         return [
-            summary(load, measure(load, asked.rounds, program, Path(folder)))
+            summary(load, measure(load, _rounds_of(load, asked.rounds), program, Path(folder)))
             for load in track(loads, "measuring", console=console)
         ]
 
 
+def _rounds_of(load: Load, rounds: int) -> int:
+    """Give as many rounds as were asked for up to a class, and fewer of more: at least two."""
+    return min(rounds, max(2, rounds * CLASS // load.transcripts))
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("shape", "bytes", "signatures", "ours µs", "× naive", "× competent", "% of C")
+    table = Table(
+        "shape", "in a package", "bytes", "signatures", "ours µs", "× naive", "× competent", "% of C"
+    )
     for row in rows:
         share = row["share_of_c_reference"]
         table.add_row(
             row["shape"],
+            str(row["transcripts"]),
             f"{row['bytes']:,}",
             str(row["signatures"]),
             f"{row['microseconds']['ours']['median']:,.0f}",
@@ -140,6 +157,7 @@ KINDS: Final = {
     "growth": growth.main,
     "http": http.main,
     "overload": overload.main,
+    "steps": steps.main,
 }
 
 if len(sys.argv) > 1 and sys.argv[1] in KINDS:

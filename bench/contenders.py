@@ -7,7 +7,7 @@ ours       the engine as the worker runs it: unpack, split, form, schema, rules,
 """
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -20,8 +20,8 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 from app.formats.hocba_1_0.profile import HocBaProfile
 from app.formats.schema import compile_schema, explaining_schema
 from app.ingest.envelope import OuterFields
-from app.ingest.examination import examine
-from app.ingest.judgement import weigh
+from app.ingest.examination import Examination, examine
+from app.ingest.judgement import Outcome, weigh
 from app.ingest.receipts import ReceiptKind, answer
 from app.keys import KeyRing, open_key_ring
 from app.records.packing import pack
@@ -53,17 +53,27 @@ def _key_ring() -> KeyRing:
 
 def ours(load: Load) -> int:
     """Judge as the worker does, up to what is handed to the database."""
-    origin, keys = load.origin, _key_ring()
+    outcomes = weigh(examined(load).items, load.origin, entries=load.entries, bars=load.bars)
+    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
+    pack(entries, {})
+    seal_answers(load, outcomes)
+    return len(entries)
+
+
+def examined(load: Load) -> Examination:
+    """Examine a load's package."""
     outer = OuterFields(
-        package_id=origin.package_id,
-        school_code=origin.school_code,
+        package_id=load.origin.package_id,
+        school_code=load.origin.school_code,
         school_year="2025-2026",
         schema_version="1.0",
     )
-    examination = examine(load.package.gzipped, outer, HocBaProfile(), LIMITS, ACCEPTANCE)
-    outcomes = weigh(examination.items, origin, entries=load.entries, bars=load.bars)
-    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
-    pack(entries, {})
+    return examine(load.package.gzipped, outer, HocBaProfile(), LIMITS, ACCEPTANCE)
+
+
+def seal_answers(load: Load, outcomes: Sequence[Outcome]) -> None:
+    """Sign a receipt for each outcome."""
+    origin, keys = load.origin, _key_ring()
     for outcome in outcomes:
         answer(
             keys,
@@ -79,7 +89,6 @@ def ours(load: Load) -> int:
             is_late=outcome.is_late,
             codes=outcome.codes,
         )
-    return len(entries)
 
 
 def _by_libraries(load: Load, is_valid: Callable[[etree._Element], bool]) -> int:

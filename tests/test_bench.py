@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import storage
+from bench import steps, storage
+from bench.documents import build_loads
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +26,13 @@ def test_one_round_is_measured_and_written(tmp_path: Path, shape: str, signature
     assert (row["shape"], row["transcripts"], row["signatures"]) == (shape, 2, signatures)
     assert {"ours", "competent", "naive"} <= row["microseconds"].keys()
     assert figures["machine"]["lxml"]
+
+
+def test_every_step_of_every_shape_is_timed() -> None:
+    for load in build_loads(2):
+        found = steps.steps(load, 1)
+        assert len(found) == 13
+        assert found.keys() >= steps.IN_C
 
 
 def test_storage_is_counted_and_everything_reads_back() -> None:
