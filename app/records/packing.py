@@ -55,7 +55,7 @@ class Base:
 
 def pack_alone(xml: bytes) -> PackedXml:
     """Compress a transcript so that it is read without any other."""
-    return PackedXml(xml=_compressor(None).compress(xml))
+    return PackedXml(xml=_compressed(_compressor(None), xml))
 
 
 def pack(entries: Sequence[Entry], bases: Mapping[str, Base]) -> Mapping[UUID, PackedXml]:
@@ -112,7 +112,12 @@ class _Dictionary:
         self._compressor = _compressor(None if self._record_id is None else xml)
 
     def pack(self, xml: bytes) -> PackedXml:
-        return PackedXml(xml=self._compressor.compress(xml), leans_on=self._record_id)
+        return PackedXml(xml=_compressed(self._compressor, xml), leans_on=self._record_id)
+
+
+def _compressed(compressor: zstandard.ZstdCompressor, xml: bytes) -> bytes:
+    # A copy of its own size: the library cuts down a buffer as long as the text, and the cuttings stay about.
+    return bytes(memoryview(compressor.compress(xml)))
 
 
 def _compressor(dictionary: bytes | None) -> zstandard.ZstdCompressor:
