@@ -107,7 +107,9 @@ async def multiply(dsn: str, seed: int, copies: int) -> None:
 async def cost(engine: AsyncEngine, operation: Operation, copies: int) -> dict[str, float]:
     """Give the median milliseconds of an operation on ever other rows, and the blocks it touched."""
     taken = []
-    async with transaction(engine) as connection:
+    # Each statement ends for itself: only then does PostgreSQL tell what it touched.
+    single = engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with transaction(single) as connection:
         await operation(connection, 0)  # plans made, catalogues read
         before = await _blocks(connection)
         for number in range(REPEATS):
@@ -258,6 +260,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             console.print(f"{records:,} records …")
             with station.running("grown", LAYOUT) as running:
                 rows.append(asyncio.run(grow(running, station, client_id, cell.packages, records)))
-    console.print(table(rows))
+            console.print(table(rows))
     if asked.output:
         asked.output.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n", "utf-8")
