@@ -12,7 +12,7 @@ from app.client.session import RefusalError
 from app.db import transaction
 from app.forwarding.composing import opening_of, transcripts
 from app.forwarding.life import ForwardingState
-from app.forwarding.registrations import read_registrations, sign_registrations
+from app.forwarding.registrations import ToldSchool, read_registrations, sign_registrations
 from app.forwarding.tables import forwarded_record, forwarding_registration
 from app.forwarding.wire import (
     Opening,
@@ -95,8 +95,21 @@ async def test_a_further_round_sends_only_what_is_not_held(nation: Nation) -> No
     assert await count(nation.service.engine, forwarded_record) == found.size
 
 
-async def dishonest(nation: Nation, found: SnapshotView, states: Sequence[CertificateState]) -> None:
-    """Forward by hand as a province whose registrations say less than what it decided."""
+def decided_only(states: Sequence[CertificateState]) -> Callable[[ToldSchool], ToldSchool]:
+    """Tell of each certificate only these decisions."""
+
+    def less(school: ToldSchool) -> ToldSchool:
+        certificates = tuple(
+            replace(one, events=tuple(event for event in one.events if event.state in states))
+            for one in school.certificates
+        )
+        return replace(school, certificates=certificates)
+
+    return less
+
+
+async def dishonest(nation: Nation, found: SnapshotView, bend: Callable[[ToldSchool], ToldSchool]) -> None:
+    """Forward by hand as a province whose registrations say other than what it decided."""
     service = nation.world.service
     opening = await opening_of(service.engine, service.keys, found, 1)
     async with transaction(service.engine) as connection:
@@ -104,17 +117,7 @@ async def dishonest(nation: Nation, found: SnapshotView, states: Sequence[Certif
         codes = [line.record_id async for page in manifest_pages(service.engine, found.id) for line in page]
         sent = await transcripts(connection, codes, service.offload)
     told = read_registrations(token, service.keys.public(), snapshot_id=found.id, turn=1, number=0)
-    less = [
-        replace(
-            school,
-            certificates=tuple(
-                replace(one, events=tuple(event for event in one.events if event.state in states))
-                for one in school.certificates
-            ),
-        )
-        for school in told
-    ]
-    (bent,) = sign_registrations(service.keys, found.id, 1, less)
+    (bent,) = sign_registrations(service.keys, found.id, 1, map(bend, told))
     stated: Opening = replace(opening_claims(opening), registrations=(digest(bent.encode()),))
     async with nation.ministry() as ministry:
         await ministry.open(found.statement, sign_opening(service.keys, stated))
@@ -132,8 +135,17 @@ async def dishonest(nation: Nation, found: SnapshotView, states: Sequence[Certif
 
 async def test_a_certificate_that_the_province_has_not_approved_is_disputed(nation: Nation) -> None:
     found = await seal_upstream(nation.world)
-    await dishonest(nation, found, [CertificateState.PENDING])
+    await dishonest(nation, found, decided_only([CertificateState.PENDING]))
     assert {code for _, code in await disputes_at(nation, found)} == {"KS-044"}
+    assert await count(nation.service.engine, forwarded_record) == 0
+
+
+async def test_transcripts_of_a_school_that_was_not_told_of_are_disputed(
+    nation: Nation,
+) -> None:
+    found = await seal_upstream(nation.world)
+    await dishonest(nation, found, lambda school: replace(school, code=f"{school.code[:-1]}x"))
+    assert {code for _, code in await disputes_at(nation, found)} == {"NV-126"}
     assert await count(nation.service.engine, forwarded_record) == 0
 
 
