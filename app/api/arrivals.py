@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor, Officer, ProvinceSystem, Role
 from app.api.deps import Connection, Service, ServiceState, requires
-from app.api.forwarding import disputes_page
+from app.api.forwarding import dispute_after, disputes_page
 from app.api.forwarding_bodies import (
     ArrivalOut,
     DisputeOut,
@@ -206,5 +206,6 @@ async def disputes(
     cursor: Cursor = None,
 ) -> Page[DisputeOut]:
     """List the disputes of a round (the latest where none is named), by look-up code and cause."""
+    after = dispute_after(cursor)
     found = await find_arrival(connection, identified(snapshot_id), await _seen(connection, actor))
-    return await disputes_page(connection, found.snapshot_id, turn or found.round, limit, cursor)
+    return await disputes_page(connection, found.snapshot_id, turn or found.round, limit=limit, after=after)

@@ -175,8 +175,9 @@ async def looks(
 
     The family reads the latest of them in the public look-up. Reading the list is a look, too.
     """
+    after = place_of(cursor)
     view = await find_in_scope(connection, actor, record_id, service, "looks")
-    found = await looks_at(connection, view.record_id, after=place_of(cursor), limit=limit + 1)
+    found = await looks_at(connection, view.record_id, after=after, limit=limit + 1)
     last = found[limit - 1] if len(found) > limit else None
     return Page(
         items=[LookOut.of(look) for look in found[:limit]],

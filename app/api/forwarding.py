@@ -73,18 +73,23 @@ async def disputes(
     cursor: Cursor = None,
 ) -> Page[DisputeOut]:
     """List what the ministry disputed in the latest round, by look-up code."""
+    after = dispute_after(cursor)
     found = await _find(connection, actor, snapshot_id)
     held = await forwarding_of(connection, found.id)
     await _note(connection, service, actor, found, part="disputes")
-    return await disputes_page(connection, found.id, held.round, limit, cursor)
+    return await disputes_page(connection, found.id, held.round, limit=limit, after=after)
+
+
+def dispute_after(cursor: str | None) -> tuple[str, str] | None:
+    """Read the place after a dispute; DD-903 where it is none."""
+    key = read_cursor(cursor, str, str)
+    return None if key is None else (str(key[0]), str(key[1]))
 
 
 async def disputes_page(
-    connection: AsyncConnection, snapshot_id: UUID, turn: int, limit: int, cursor: str | None
+    connection: AsyncConnection, snapshot_id: UUID, turn: int, *, limit: int, after: tuple[str, str] | None
 ) -> Page[DisputeOut]:
     """Give a page of a round's disputes, by look-up code and cause."""
-    key = read_cursor(cursor, str, str)
-    after = None if key is None else (str(key[0]), str(key[1]))
     rows = await disputes_of(connection, snapshot_id, turn, after=after, limit=limit + 1)
     more = None
     if len(rows) > limit:

@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from app.actors import Role
+from app.actors import Role, System
 from app.api.deps import Public
 from app.api.edge import HEADERS
 from app.api.tokens import TOKEN_TYPE
 from app.db import transaction
 from app.main import create_app, open_service
-from app.organisations.clients import find_client
+from app.organisations.clients import create_client, find_client
 from app.organisations.passwords import hash_password
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
@@ -35,6 +35,7 @@ CALLERS: Final = {
     Role.DEPARTMENT_OFFICER: "so66",
     Role.MINISTRY_OFFICER: "bogddt",
     Role.INSPECTOR: "thanhtra66",
+    Role.PROVINCE_SYSTEM: "so-66",
 }
 GUARDS: Final = {name: next(guards(route.dependant)) for name, route in routes()}
 BODIES: Final = [name for name, route in routes() if route.body_field is not None and "oauth2" not in name]
@@ -77,6 +78,9 @@ async def anybody(
     async with open_service(settings, postgres.sqlalchemy_url("hostile"), clock=clock) as service:
         async with transaction(service.engine) as connection:
             province = await build_province(connection, hash_password(PASSWORD))
+            _, province.secrets["so-66"] = await create_client(
+                connection, name="so-66", client_id="so-66", department_code="66", now=clock(), actor=System()
+            )
         transport = httpx.ASGITransport(create_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://hocba.test") as http:
             yield Api(http, service, province, clock)
