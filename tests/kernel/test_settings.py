@@ -24,11 +24,11 @@ def test_without_any_setting_everything_lies_in_one_folder() -> None:
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOCBA_KEY_DIR", "/srv/keys")
     monkeypatch.setenv("HOCBA_BASE_URL", "https://hocba.example.vn/")
-    monkeypatch.setenv("HOCBA_DATABASE_URL", "postgresql://hocba:secret@db/hocba")
+    monkeypatch.setenv("HOCBA_DATABASE_URL", "postgresql://hocba:geheim@db/hocba")
     settings = Settings()
     assert settings.keys == Path("/srv/keys")
     assert settings.address == "https://hocba.example.vn"
-    assert "secret" not in repr(settings)
+    assert "geheim" not in repr(settings)
 
 
 def test_settings_never_change() -> None:
