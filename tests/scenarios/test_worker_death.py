@@ -61,7 +61,7 @@ async def test_a_killed_worker_leaves_nothing_lost_and_nothing_doubled(
 
     first = start_worker(database_url, tmp_path)
     try:
-        await until(world, 1, 30)
+        await until(world, 1, 180)
         first.send_signal(signal.SIGKILL)
     finally:
         first.kill()
@@ -71,7 +71,7 @@ async def test_a_killed_worker_leaves_nothing_lost_and_nothing_doubled(
 
     others = [start_worker(database_url, tmp_path) for _ in range(2)]
     try:
-        await until(world, PACKAGES, 60)
+        await until(world, PACKAGES, 240)
     finally:
         for other in others:
             other.terminate()
