@@ -40,4 +40,7 @@ async def test_the_others_stay_asked_for_and_are_recalled(ground: Ground) -> Non
         }
     # At one and the same moment here: their order says nothing.
     assert set(await happened(ground.engine, other)) == {RecordEventKind.RECORDED, RecordEventKind.RECALLED}
-    assert set(await happened(ground.engine, replaced)) == {RecordEventKind.RECORDED, RecordEventKind.REPLACED}
+    assert set(await happened(ground.engine, replaced)) == {
+        RecordEventKind.RECORDED,
+        RecordEventKind.REPLACED,
+    }
