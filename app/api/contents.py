@@ -13,6 +13,7 @@ from app.api.content_bodies import LookOut, SectionOut, tell
 from app.api.deps import Connection, Reader, Service, Viewer
 from app.api.paging import Cursor, Limit, Page, write_cursor
 from app.api.records import RecordHead, SignatureOut, find_in_scope, head_of, present_moment
+from app.api.wording import STATUSES, alarm_of, look_up_path, moment_in_words
 from app.deadlines.calendar import in_legal_zone
 from app.deadlines.locks import locks_of
 from app.organisations.looks import looks_at
@@ -24,12 +25,6 @@ router = APIRouter(prefix="/api/v1/records", tags=["records"])
 
 RecordId = Annotated[str, Path(max_length=40, description="Mã tra cứu: UUID / look-up code")]
 PDF: Final = "application/pdf"
-STATUSES: Final = {
-    RecordStatus.ISSUED: "Đã phát hành, chưa chốt / issued",
-    RecordStatus.IN_FORCE: "Đang lưu hành / in force",
-    RecordStatus.RECALLED: "Đã thu hồi / recalled",
-    RecordStatus.REPLACED: "Đã được thay thế / replaced",
-}
 
 
 class ContentOut(BaseModel):
@@ -96,17 +91,16 @@ async def pdf(connection: Connection, service: Service, actor: Viewer, record_id
     view = await find_in_scope(connection, actor, record_id, service, "pdf")
     head, events = await _present(connection, view)
     xml = await read_xml(connection, view)
-    since = recalled_at(events)
     moment = in_legal_zone(await present_moment(connection))
     asked = _Asked(
         head=head,
-        alarm=_alarm(head, since),
-        look_up=f"{service.settings.address}/api/v1/lookup/{head.record_id}",
+        alarm=alarm_of(head.status, recalled_at(events), head.replaced_by),
+        look_up=f"{service.settings.address}{look_up_path(head.record_id)}",
         printed_at=f"{moment:%d/%m/%Y %H:%M %z}",
         signatures=[
             (
                 signature.role,
-                "" if signature.signed_at is None else _moment(signature.signed_at),
+                "" if signature.signed_at is None else moment_in_words(signature.signed_at),
                 signature.fingerprint or "",
             )
             for signature in await signatures_of(connection, view)
@@ -136,7 +130,7 @@ def _print(xml: bytes, format_version: str, mask: Mask, asked: _Asked) -> bytes:
             alarm=asked.alarm,
             sections=tell(xml, format_version, mask),
             marks=[
-                ("Tiếp nhận lúc / received at", _moment(head.received_at)),
+                ("Tiếp nhận lúc / received at", moment_in_words(head.received_at)),
                 ("SHA-256 nội dung / of the content", head.content_sha256),
                 ("SHA-256 tệp XML / of the XML", head.xml_sha256),
                 ("Che dữ liệu, bản / masks, edition", mask.version),
@@ -146,19 +140,6 @@ def _print(xml: bytes, format_version: str, mask: Mask, asked: _Asked) -> bytes:
             printed_at=asked.printed_at,
         )
     )
-
-
-def _moment(at: datetime) -> str:
-    return f"{in_legal_zone(at):%d/%m/%Y %H:%M:%S %z}"
-
-
-def _alarm(head: RecordHead, since: datetime | None) -> str | None:
-    if head.status is RecordStatus.RECALLED and since is not None:
-        on = f"{in_legal_zone(since):%d/%m/%Y}"
-        return f"ĐÃ THU HỒI ngày {on}, không còn giá trị / recalled on {on}"
-    if head.status is RecordStatus.REPLACED:
-        return f"ĐÃ ĐƯỢC THAY THẾ bởi / replaced by {head.replaced_by}"
-    return None
 
 
 @router.get("/{record_id}/looks", summary="Ai đã xem học bạ này / Who looked at it")
