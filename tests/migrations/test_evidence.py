@@ -74,6 +74,41 @@ PARTITIONED = (
 )
 RELATIONS = (*EVIDENCE, *(f"{table}_{SCHOOL_YEAR}" for table in PARTITIONED))
 
+WHOLE = frozenset({"*"})
+# What the service may change of rows that are no evidence: all of a row, or these of its columns.
+CHANGING = {
+    "account": frozenset({"full_name", "is_active", "password_hash", "tokens_since"}),
+    "active_record": WHOLE,
+    "arrival_progress": WHOLE,
+    "certificate": frozenset({"state"}),
+    "client": frozenset({"is_active", "rate_multiplier", "secret_hash"}),
+    "client_school": frozenset({"valid_to"}),
+    "compliance_tally": WHOLE,
+    "custody": WHOLE,
+    "exemption": frozenset({"state"}),
+    "explanation": frozenset({"state"}),
+    "extension": frozenset({"state"}),
+    "forwarding": WHOLE,
+    "item": frozenset({"is_repeat", "state"}),
+    "job": WHOLE,
+    "management": frozenset({"valid_to"}),
+    "organisation": frozenset({"is_public", "levels", "name", "valid_to"}),
+    "package_progress": frozenset(
+        {"answered_at", "reply_read_at", "software_name", "software_version", "state", "total"}
+    ),
+    "possession_challenge": frozenset({"used_at"}),
+    "province_key": frozenset({"withdrawn_at"}),
+    "recall": frozenset({"escalated_to", "state"}),
+    "recall_item": frozenset({"state"}),
+    "revocation_source": WHOLE,
+    "schedule": WHOLE,
+    "school_change": WHOLE,
+    "sign_in_attempt": WHOLE,
+    "transfer": frozenset({"state"}),
+    "transfer_item": frozenset({"state"}),
+    "trust_anchor": frozenset({"added_at", "kind", "owner_class", "withdrawn_at"}),
+}
+
 ATTACKS = {
     "update": "UPDATE {relation} SET {column} = {column}",
     "delete": "DELETE FROM {relation}",
@@ -133,47 +168,61 @@ async def test_the_list_of_evidence_is_whole(owner: AsyncEngine) -> None:
         assert set(PARTITIONED) == set(partitioned.scalars()) & set(EVIDENCE)
 
 
-async def test_every_table_that_may_change_is_a_known_one(owner: AsyncEngine) -> None:
+async def test_what_may_change_is_known_column_by_column(owner: AsyncEngine) -> None:
     """A new table is either evidence, or is put on this list by somebody who thought of it."""
     async with owner.connect() as connection:
-        changing = await connection.execute(
+        rows = await connection.execute(
+            text(
+                "SELECT c.table_name, array_remove(array_agg(p.column_name::text), NULL), "
+                "count(*) = count(p.column_name) FROM information_schema.columns c "
+                "LEFT JOIN information_schema.column_privileges p ON p.grantee = :role "
+                "AND p.privilege_type = 'UPDATE' AND p.table_schema = c.table_schema "
+                "AND p.table_name = c.table_name AND p.column_name = c.column_name "
+                "WHERE c.table_schema = 'public' GROUP BY c.table_name"
+            ),
+            {"role": SERVICE_ROLE},
+        )
+        changing = {
+            table: WHOLE if whole else frozenset(columns) for table, columns, whole in rows if columns
+        }
+        removed = await connection.execute(
             text(
                 "SELECT DISTINCT table_name FROM information_schema.table_privileges "
-                "WHERE grantee = :role AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE') "
+                "WHERE grantee = :role AND privilege_type IN ('DELETE', 'TRUNCATE') "
                 "AND table_schema = 'public'"
             ),
             {"role": SERVICE_ROLE},
         )
-        assert set(changing.scalars()) == {
-            "account",
-            "active_record",
-            "arrival_progress",
-            "certificate",
-            "client",
-            "client_school",
-            "compliance_tally",
-            "custody",
-            "exemption",
-            "explanation",
-            "extension",
-            "forwarding",
-            "item",
-            "job",
-            "management",
-            "organisation",
-            "package_progress",
-            "possession_challenge",
-            "province_key",
-            "recall",
-            "recall_item",
-            "revocation_source",
-            "schedule",
-            "school_change",
-            "sign_in_attempt",
-            "transfer",
-            "transfer_item",
-            "trust_anchor",
-        }
+        assert set(removed.scalars()) == {"active_record", "job", "sign_in_attempt"}
+    assert changing == CHANGING
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("certificate", "school_id"),
+        ("certificate", "fingerprint"),
+        ("certificate", "der"),
+        ("trust_anchor", "der"),
+        ("possession_challenge", "nonce"),
+        ("organisation", "code"),
+        ("management", "authority_id"),
+        ("account", "role"),
+        ("account", "organisation_id"),
+        ("client_school", "school_id"),
+        ("item", "content_sha256"),
+        ("recall_item", "record_id"),
+        ("transfer", "to_school_id"),
+        ("extension", "until"),
+        ("province_key", "public_jwk"),
+    ],
+)
+async def test_what_a_row_is_stays_what_it_was(owner: AsyncEngine, table: str, column: str) -> None:
+    """Whom a certificate belongs to, which key it is, what was asked for: only a state moves."""
+    async with owner.connect() as connection:
+        await as_service(connection)
+        state, message = await refusal(connection, f"UPDATE {table} SET {column} = {column}")
+    assert (state, "permission denied" in message) == (INSUFFICIENT_PRIVILEGE, True)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -227,6 +276,18 @@ async def test_the_service_cannot_grant_itself_more(owner: AsyncEngine) -> None:
         await connection.execute(text(f"GRANT UPDATE ON record TO {SERVICE_ROLE}"))
         state, _ = await refusal(connection, "UPDATE record SET school_id = 2")
     assert state == INSUFFICIENT_PRIVILEGE
+
+
+async def test_the_service_cannot_make_a_sandbox_of_its_own(owner: AsyncEngine) -> None:
+    """A temporary table is found before any other, where a function names it without its schema."""
+    async with owner.connect() as connection:
+        await connection.execute(text("DELETE FROM sandbox"))
+        await as_service(connection)
+        await connection.execute(text("CREATE TEMPORARY TABLE sandbox (declared_at timestamptz)"))
+        await connection.execute(text("INSERT INTO sandbox VALUES (now())"))
+        await connection.execute(text("SELECT set_config('hocba.now', '2001-01-01T00:00:00Z', true)"))
+        assert await connection.scalar(text("SELECT hocba_now() >= transaction_timestamp()"))
+        await connection.rollback()
 
 
 async def test_a_service_connection_is_the_service_from_its_first_statement(
