@@ -4,12 +4,14 @@ Owns no table but the sandbox's mark: each room declares its own in its ``tables
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import (
     ARRAY,
     Column,
@@ -26,7 +28,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.functions import Function
@@ -65,28 +66,32 @@ def database_now() -> Function[datetime]:
     return func.hocba_now(type_=DateTime(timezone=True))
 
 
+# What SQLAlchemy's form of an address has beyond libpq's.
+_DRIVER: Final = re.compile(r"\+asyncpg:")
+
+
 def open_engine(
     url: str, *, pool_size: int = 10, as_service: bool = True, sandbox_clock: Clock | None = None
 ) -> AsyncEngine:
     """Open a pool of connections; ``as_service`` drops each to the service's role as it is made.
 
     Args:
-        url: ``postgresql://`` or ``postgresql+asyncpg://`` address of a PostgreSQL 15 to 18.
+        url: address of a PostgreSQL 15 to 18 in libpq's form, read by the driver itself: it may hold several
+            hosts, ``target_session_attrs``, ``sslmode`` and its files, and settings of the server.
         pool_size: connections kept; as many again may be opened under load.
         as_service: False only for migrations and administration of the database itself.
         sandbox_clock: what a sandbox takes for the present moment; any other database ignores it.
     """
-    parsed = make_url(url).set(drivername="postgresql+asyncpg")
     settings = {"application_name": "hocba", "timezone": "UTC", "jit": "off"}
     if as_service:
         settings["role"] = SERVICE_ROLE
     engine = create_async_engine(
-        parsed,
+        "postgresql+asyncpg://",
+        async_creator=partial(asyncpg.connect, _DRIVER.sub(":", url, count=1), server_settings=settings),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"server_settings": settings},
     )
     if sandbox_clock is not None:
         event.listen(engine.sync_engine, "begin", partial(_set_clock, sandbox_clock))

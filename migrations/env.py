@@ -5,9 +5,8 @@ import os
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.db import open_engine
 from app.schema import metadata
 
 
@@ -26,7 +25,7 @@ def _run(connection: Connection) -> None:
 
 
 async def _connect(url: str) -> None:
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    engine = open_engine(url, pool_size=1, as_service=False)
     async with engine.begin() as connection:
         await connection.run_sync(_run)
     await engine.dispose()

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Role, System
 from app.cli.operator import DataDir, settings_with
-from app.cli.running import SchemaError, notice, open_database, prepare_schema, service_url
+from app.cli.running import open_database, prepare_schema, refusals_told, service_url
 from app.cli.terminal import ExitCode, Json, say, show_json
 from app.clock import system_clock
 from app.db import open_engine, transaction
@@ -29,7 +29,6 @@ from app.organisations.tree import (
     legal_date,
     list_organisations,
 )
-from app.postgres import PostgresUnavailableError
 from app.settings import Settings
 from app.verify.certificates.anchors import AnchorKind, add_anchor, list_anchors
 from app.verify.certificates.possession import read_certificate
@@ -64,14 +63,11 @@ def run(data_dir: Path | None, work: Work[T], *, as_json: bool) -> T:
     """Do a piece of work in one transaction as the service's role; refusals become messages, exit code 4."""
     settings = settings_with(data_dir=data_dir)
     try:
-        with open_database(settings) as owner_url:
+        with refusals_told(ExitCode.UNREACHABLE), open_database(settings) as owner_url:
             return asyncio.run(_run(settings, owner_url, work))
     except DomainError as error:
         _tell(error, as_json=as_json)
         raise typer.Exit(ExitCode.DENIED) from error
-    except (PostgresUnavailableError, SchemaError, OSError) as error:
-        notice(str(error))
-        raise typer.Exit(ExitCode.UNREACHABLE) from error
 
 
 async def _run(settings: Settings, owner_url: str, work: Work[T]) -> T:

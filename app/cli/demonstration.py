@@ -19,7 +19,7 @@ from sqlalchemy import Executable, delete, insert, text
 
 from app.actors import Role, System
 from app.cli.operator import settings_with
-from app.cli.running import Part, notice, open_database, running_service, service_url
+from app.cli.running import Part, notice, open_database, refusals_told, running_service, service_url
 from app.clock import system_clock
 from app.db import open_engine, sandbox, transaction
 from app.demo.credentials import Login
@@ -30,7 +30,6 @@ from app.organisations.accounts import AccountDraft, create_account
 from app.organisations.kinds import OrganisationKind
 from app.organisations.passwords import hash_password
 from app.organisations.tree import OrganisationDraft, create_organisation
-from app.postgres import PostgresUnavailableError
 from app.schema import upgrade_schema
 from app.settings import Settings
 
@@ -67,9 +66,9 @@ def demo(
         if not has_been_locked(year, system_clock()):
             raise typer.BadParameter(f"{year} chưa đến mốc chốt 30/6 / has not been locked yet (30/6)")
         try:
-            with open_database(settings) as owner_url:
+            with refusals_told(), open_database(settings) as owner_url:
                 uvloop.run(_run(settings, owner_url, serve=serve, pupils=pupils, school_year=year))
-        except (PostgresUnavailableError, DemoFolderError, OSError) as error:
+        except DemoFolderError as error:
             notice(str(error))
             raise typer.Exit(1) from error
 

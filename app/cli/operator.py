@@ -11,14 +11,13 @@ import uvloop
 
 from app.actors import System
 from app.audit import AuditTag, record_act
-from app.cli.running import Part, SchemaError, notice, open_database, serve, service_url
+from app.cli.running import Part, open_database, refusals_told, serve, service_url
 from app.cli.terminal import Json, say, show_json
 from app.clock import system_clock
 from app.db import open_engine, transaction
 from app.jobs import Backlog, backlog, revive
 from app.keys import add_key
 from app.logs import configure_logs
-from app.postgres import PostgresUnavailableError
 from app.schedule import Task, list_tasks
 from app.schema import current_revision, upgrade_schema
 from app.settings import Settings
@@ -55,19 +54,15 @@ def worker_command(data_dir: DataDir = None) -> None:
 
 def _run(settings: Settings, part: Part) -> None:
     configure_logs(settings.log_level, settings.log_format)
-    try:
-        with open_database(settings) as owner_url:
-            uvloop.run(serve(settings, owner_url, part))
-    except (PostgresUnavailableError, SchemaError, OSError) as error:
-        notice(str(error))
-        raise typer.Exit(1) from error
+    with refusals_told(), open_database(settings) as owner_url:
+        uvloop.run(serve(settings, owner_url, part))
 
 
 @db.command("upgrade")
 def upgrade(data_dir: DataDir = None) -> None:
     """Đưa lược đồ lên bản mới nhất / Bring the schema to the newest revision."""
     settings = settings_with(data_dir=data_dir)
-    with open_database(settings) as owner_url:
+    with refusals_told(), open_database(settings) as owner_url:
         asyncio.run(upgrade_schema(owner_url))
         typer.echo(asyncio.run(current_revision(owner_url)))
 
@@ -78,7 +73,7 @@ def rotate(data_dir: DataDir = None) -> None:
     settings = settings_with(data_dir=data_dir)
     settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     kid = add_key(settings.keys, system_clock())
-    with open_database(settings) as owner_url:
+    with refusals_told(), open_database(settings) as owner_url:
         asyncio.run(_record_rotation(service_url(settings, owner_url), kid))
     typer.echo(kid)
 
@@ -102,7 +97,7 @@ async def _record_rotation(url: str, kid: str) -> None:
 def list_jobs(data_dir: DataDir = None, *, as_json: Json = False) -> None:
     """Hàng đợi và việc định kỳ: lần chạy trước, lần tới / The queue, and periodic work: last and next run."""
     settings = settings_with(data_dir=data_dir)
-    with open_database(settings) as owner_url:
+    with refusals_told(), open_database(settings) as owner_url:
         waiting, tasks = asyncio.run(_overview(service_url(settings, owner_url)))
     if as_json:
         show_json({"queue": asdict(waiting), "periodic": [asdict(task) for task in tasks]})
@@ -133,7 +128,7 @@ async def _overview(url: str) -> tuple[Backlog, Sequence[Task]]:
 def retry(data_dir: DataDir = None) -> None:
     """Chạy lại các việc bị dừng do lỗi / Try the jobs again that were given up."""
     settings = settings_with(data_dir=data_dir)
-    with open_database(settings) as owner_url:
+    with refusals_told(), open_database(settings) as owner_url:
         typer.echo(asyncio.run(_revive(service_url(settings, owner_url))))
 
 

@@ -13,9 +13,10 @@ import uvicorn
 
 from app.api.deps import ServiceState
 from app.cli.connection import BoundedConnection, ConnectionLimits
+from app.cli.external import ExternalDatabaseError, check_external
 from app.clock import Clock, system_clock
 from app.main import create_app, create_worker, open_service
-from app.postgres import EmbeddedPostgres, running_server
+from app.postgres import EmbeddedPostgres, PostgresUnavailableError, running_server
 from app.postgres.databases import ensure_database
 from app.schema import current_revision, head_revision, upgrade_schema
 from app.settings import Settings
@@ -42,14 +43,27 @@ def notice(text: str) -> None:
 
 
 @contextmanager
+def refusals_told(code: int = 1) -> Iterator[None]:
+    """Turn what keeps a command from its database into a message and an exit code."""
+    try:
+        yield
+    except (PostgresUnavailableError, ExternalDatabaseError, SchemaError, OSError) as error:
+        notice(str(error))
+        raise typer.Exit(code) from error
+
+
+@contextmanager
 def open_database(settings: Settings) -> Iterator[str]:
     """Give the address of the database, as its owner.
 
     It is the one that HOCBA_DATABASE_URL names; else the embedded one, started here and stopped at the end,
-    unless another process runs it already on the same data folder.
+    unless another process runs it already on the same data folder. Refuses with ExternalDatabaseError or
+    PostgresUnavailableError what cannot be used.
     """
     if settings.database_url is not None:
-        yield (settings.migration_url or settings.database_url).get_secret_value()
+        url = (settings.migration_url or settings.database_url).get_secret_value()
+        asyncio.run(check_external(url, as_service=False))
+        yield url
         return
     folder = settings.data_dir / "postgres"
     running = running_server(folder) if folder.exists() else None
@@ -85,6 +99,7 @@ async def prepare_schema(settings: Settings, owner_url: str) -> None:
             f"Lược đồ CSDL đang ở bản {found or '-'}, cần {needed}: chạy `hocba db upgrade` / "
             f"The schema is at {found or 'none'}, {needed} is needed: run `hocba db upgrade`"
         )
+    await check_external(service_url(settings, owner_url), as_service=True)
 
 
 class _Server(uvicorn.Server):

@@ -1,8 +1,7 @@
 """Keeping what was entrusted: back the embedded database up, restore it, take stock of any database."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,13 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.cli.operator import DataDir, settings_with
-from app.cli.running import DATABASE, SchemaError, notice, open_database, prepare_schema, service_url
+from app.cli.running import DATABASE, notice, open_database, prepare_schema, refusals_told, service_url
 from app.cli.sender import load_jwks
 from app.cli.terminal import ExitCode, Json, failures_told, say, show_json
 from app.db import open_engine
 from app.inventory import Stocktaking, Tally
 from app.offload import Offload
-from app.postgres import PostgresUnavailableError, ServerAddress
+from app.postgres import ServerAddress
 from app.postgres.backup import copy_server, finish, forget_older
 from app.postgres.binaries import find_binaries
 from app.postgres.restoring import choose_backup, restored
@@ -42,15 +41,6 @@ ProgressFile = Annotated[
 ]
 
 
-@contextmanager
-def _refusals_told() -> Iterator[None]:
-    try:
-        yield
-    except (PostgresUnavailableError, SchemaError, OSError) as error:
-        notice(str(error))
-        raise typer.Exit(1) from error
-
-
 @commands.command("backup")
 def backup_command(
     to: Annotated[Path, typer.Argument(help="Thư mục chứa các bản sao lưu / folder of backups")],
@@ -67,7 +57,7 @@ def backup_command(
             "An external database: use its own pg_basebackup and archived log (docs/operations.md)."
         )
         raise typer.Exit(1)
-    with _refusals_told(), open_database(settings) as url:
+    with refusals_told(), open_database(settings) as url:
         folder = _back_up(settings, url, to.absolute())
         removed: Sequence[Path] = ()
         if keep is not None:
@@ -136,7 +126,7 @@ def restore_command(
     moment = None if at is None else _moment_of(at)
     with failures_told(as_json=as_json):
         keys = None if jwks is None else load_jwks(jwks)["keys"]
-    with _refusals_told():
+    with refusals_told():
         backup = choose_backup(source, moment)
         data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
         notice(f"{backup.folder} → {data_dir}")
@@ -178,7 +168,7 @@ def verify_database(
     settings = settings_with(data_dir=data_dir)
     with failures_told(as_json=as_json):
         keys = None if jwks is None else load_jwks(jwks)["keys"]
-    with _refusals_told(), open_database(settings) as owner_url:
+    with refusals_told(), open_database(settings) as owner_url:
         asyncio.run(prepare_schema(settings, owner_url))
         tally = _take_stock(service_url(settings, owner_url), progress, keys)
     _tell(tally, as_json=as_json)

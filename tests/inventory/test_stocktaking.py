@@ -52,19 +52,25 @@ async def stocked(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def owner(postgres: EmbeddedPostgres, stocked: str) -> AsyncIterator[AsyncEngine]:
-    """A copy of that database, as its superuser."""
+async def url(postgres: EmbeddedPostgres, stocked: str) -> AsyncIterator[str]:
+    """The address of a copy of that database."""
     name = f"stock_{next(_numbers)}"
     await create_database(postgres.dsn("postgres"), name, template=stocked)
-    engine = open_engine(postgres.sqlalchemy_url(name), pool_size=2, as_service=False)
-    yield engine
-    await engine.dispose()
+    yield postgres.sqlalchemy_url(name)
     await drop_database(postgres.dsn("postgres"), name)
 
 
-async def take_stock(owner: AsyncEngine, tally: Tally | None = None) -> Tally:
+@pytest_asyncio.fixture(loop_scope="session")
+async def owner(url: str) -> AsyncIterator[AsyncEngine]:
+    """That copy, as its superuser."""
+    engine = open_engine(url, pool_size=2, as_service=False)
+    yield engine
+    await engine.dispose()
+
+
+async def take_stock(url: str, tally: Tally | None = None) -> Tally:
     """Take stock as the service's role, which cannot change anything."""
-    engine = open_engine(owner.url.render_as_string(hide_password=False), pool_size=2)
+    engine = open_engine(url, pool_size=2)
     offload = Offload(1)
     try:
         return await Stocktaking(engine=engine, offload=offload).run(tally)
@@ -81,8 +87,8 @@ async def tamper(owner: AsyncEngine, *statements: str) -> None:
             assert (await connection.execute(text(statement))).rowcount > 0, statement
 
 
-async def test_a_sound_ledger_is_sound(owner: AsyncEngine) -> None:
-    tally = await take_stock(owner)
+async def test_a_sound_ledger_is_sound(url: str) -> None:
+    tally = await take_stock(url)
     assert (tally.differing, tally.flaws, tally.stage) == (Counter(), [], "done")
     # Five packages are acknowledged; nine transcripts are answered: six new, two sent again, one refused.
     assert tally.seen == {"packages": 5, "records": 2 * PUPILS, "receipts": 5 + 9, "snapshots": 1}
@@ -143,10 +149,10 @@ BOUND = {FlawKind.RECEIPT_CLAIMS, FlawKind.SNAPSHOT_RECORD}
     ],
 )
 async def test_what_was_tampered_with_is_found(
-    owner: AsyncEngine, statements: Sequence[str], kinds: set[FlawKind]
+    owner: AsyncEngine, url: str, statements: Sequence[str], kinds: set[FlawKind]
 ) -> None:
     await tamper(owner, *statements)
-    tally = await take_stock(owner)
+    tally = await take_stock(url)
     assert set(tally.differing) == kinds
     assert not tally.is_sound
     assert {flaw.kind for flaw in tally.flaws} == kinds
@@ -166,21 +172,20 @@ async def rewrite(connection: AsyncConnection) -> None:
 
 async def test_a_signature_that_does_not_hold_is_found_though_every_digest_was_mended(
     owner: AsyncEngine,
+    url: str,
 ) -> None:
     async with owner.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
         await rewrite(connection)
-    assert set((await take_stock(owner)).differing) == {
+    assert set((await take_stock(url)).differing) == {
         FlawKind.RECORD_SIGNATURE,
         FlawKind.SNAPSHOT_RECORD,
     }
 
 
-async def test_keys_that_were_kept_elsewhere_unmask_forged_receipts(
-    owner: AsyncEngine, tmp_path: Path
-) -> None:
+async def test_keys_that_were_kept_elsewhere_unmask_forged_receipts(url: str, tmp_path: Path) -> None:
     """Whoever can write the table of keys can sign everything anew; a copy of the JWKS tells."""
-    engine, offload = open_engine(owner.url.render_as_string(hide_password=False), pool_size=2), Offload(1)
+    engine, offload = open_engine(url, pool_size=2), Offload(1)
     tally = await Stocktaking(engine=engine, offload=offload, keys=[]).run()
     offload.close()
     await engine.dispose()
@@ -192,13 +197,13 @@ class _CutOffError(Exception):
 
 
 async def test_a_stocktaking_is_taken_up_where_it_was_cut_off(
-    owner: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    owner: AsyncEngine, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page by page of one, cut off after every page, it sees everything once and comes to the same end."""
     for name in ("PAGE", "PACKAGES", "SNAPSHOTS"):
         monkeypatch.setattr(stocktaking, name, 1)
     await tamper(owner, f"DELETE FROM record_claim WHERE record_id = {ONE}")
-    engine, offload = open_engine(owner.url.render_as_string(hide_password=False), pool_size=2), Offload(1)
+    engine, offload = open_engine(url, pool_size=2), Offload(1)
     left: list[str] = []
 
     def cut_off(tally: Tally) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.db import SERVICE_ROLE, database_now, is_out_of_service, move, open_engine, transaction
 from app.errors import DomainError
 from app.ingest.tables import package_progress
+from app.postgres import EmbeddedPostgres
 from tests.builders.clock import MovableClock
 from tests.builders.rows import insert_row
 
@@ -69,6 +71,29 @@ async def test_the_service_works_as_its_role_and_in_utc(database_url: str) -> No
         row = (await connection.execute(text("SELECT current_user, current_setting('TimeZone')"))).one()
     await engine.dispose()
     assert tuple(row) == (SERVICE_ROLE, "UTC")
+
+
+@pytest.mark.parametrize(
+    "more", ["sslmode=prefer", "sslmode=disable&target_session_attrs=read-write", "lock_timeout=2s"]
+)
+async def test_an_address_may_hold_what_libpqs_hold(database_url: str, more: str) -> None:
+    engine = open_engine(f"{database_url}&{more}", pool_size=1)
+    async with transaction(engine) as connection:
+        assert await connection.scalar(text("SELECT current_user")) == SERVICE_ROLE
+    await engine.dispose()
+
+
+async def test_the_next_of_several_hosts_is_tried(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    """After a failover the service finds the server that takes writes, without a restart."""
+    address = postgres.address
+    url = (
+        f"postgresql://{address.user}:{address.password}@/postgres"
+        f"?host={tmp_path},{address.socket_folder}&port=1,{address.port}&target_session_attrs=read-write"
+    )
+    engine = open_engine(url, pool_size=1, as_service=False)
+    async with transaction(engine) as connection:
+        assert await connection.scalar(text("SELECT current_user")) == address.user
+    await engine.dispose()
 
 
 async def test_an_error_of_the_database_does_not_quote_the_values(owner: AsyncEngine) -> None:
