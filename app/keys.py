@@ -5,8 +5,10 @@ service share. Public keys are also rows, kept for ever, so that whatever was on
 after its private key is gone.
 """
 
+import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,11 +66,14 @@ class KeyRing:
 def open_key_ring(folder: Path, now: datetime) -> KeyRing:
     """Read the keys of a folder, oldest first; the first start makes the folder and one key.
 
-    File names begin with the moment of making (UTC), so that their order is the keys' order.
+    File names begin with the moment of making (UTC), so that their order is the keys' order. Of several
+    processes that start at once, one makes the key and the others find it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not any(folder.glob("*.pem")):
-        add_key(folder, now)
+        with _alone(folder):
+            if not any(folder.glob("*.pem")):
+                add_key(folder, now)
     return KeyRing(keys=tuple(_read(path) for path in sorted(folder.glob("*.pem"))))
 
 
@@ -79,12 +84,26 @@ def add_key(folder: Path, now: datetime) -> str:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     kid = f"{now:%Y%m%dT%H%M%SZ}-{ECKey.import_key(pem).thumbprint()[:8]}"
-    descriptor = os.open(folder / f"{kid}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # Written under another name first: whoever reads the folder meanwhile finds whole keys only.
+    unfinished = folder / f"{kid}.unfinished"
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
+    unfinished.rename(folder / f"{kid}.pem")
     return kid
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time, on all machines that share the folder, make its first key."""
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> ECKey:

@@ -1,7 +1,9 @@
 """Signing keys: made once, readable by nobody else, rotated without losing what was signed before."""
 
+import fcntl
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,10 +37,21 @@ def test_the_first_start_makes_one_key_and_the_next_finds_it(tmp_path: Path) -> 
     assert str(first.active.kid).startswith("20260630T020000Z-")
 
 
+def test_of_two_first_starts_one_makes_the_key_and_both_have_it(tmp_path: Path) -> None:
+    """Two keys would mean two services: the tokens of one are nothing to the other."""
+    with ThreadPoolExecutor() as threads:
+        with (tmp_path / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            other = threads.submit(open_key_ring, tmp_path, LATER)
+            wait([other], timeout=0.5)
+            kid = add_key(tmp_path, NOW)
+        assert [key.kid for key in other.result().keys] == [kid]
+
+
 def test_only_the_service_reads_its_keys(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "keys"
     open_key_ring(folder, NOW)
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.pem")
     assert folder.stat().st_mode & 0o777 == 0o700
     assert file.stat().st_mode & 0o777 == 0o600
 
