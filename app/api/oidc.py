@@ -19,6 +19,8 @@ ALGORITHMS: Final = ("RS256", "ES256")
 KEYS_LAST: Final = timedelta(hours=1)
 # A token with an unknown key id makes us ask again, but strangers cannot make us ask all the time.
 REFETCH_AFTER: Final = timedelta(minutes=1)
+# A provider that does not answer is asked once, not once by everybody who waits.
+RETRY_AFTER: Final = timedelta(seconds=10)
 CLOCK_SKEW: Final = timedelta(minutes=1)
 TIMEOUT_SECONDS: Final = 5.0
 
@@ -31,6 +33,7 @@ class OpenIdProvider:
         self.audience = audience
         self._keys: KeySet | None = None
         self._fetched_at: datetime | None = None
+        self._failed_at: datetime | None = None
         self._fetching = asyncio.Lock()
 
     async def subject_of(self, token: str, *, now: datetime) -> str:
@@ -64,13 +67,31 @@ class OpenIdProvider:
         return subject
 
     async def _keys_for(self, key_id: str | None, now: datetime) -> KeySet:
+        """Give the provider's keys; whoever needs no newer ones never waits for somebody else's fetching."""
+        held = self._held_keys(key_id, now)
+        if held is not None:
+            return held
         async with self._fetching:
-            keys, age = self._keys, None if self._fetched_at is None else now - self._fetched_at
-            is_known = keys is not None and (key_id is None or any(key.kid == key_id for key in keys.keys))
-            if keys is None or age is None or age > (KEYS_LAST if is_known else REFETCH_AFTER):
+            held = self._held_keys(key_id, now)
+            if held is not None:
+                return held
+            if self._failed_at is not None and now - self._failed_at < RETRY_AFTER:
+                raise DomainError("QH-009")
+            try:
                 keys = await self._fetch()
-                self._keys, self._fetched_at = keys, now
+            except DomainError:
+                self._failed_at = now
+                raise
+            self._keys, self._fetched_at, self._failed_at = keys, now, None
             return keys
+
+    def _held_keys(self, key_id: str | None, now: datetime) -> KeySet | None:
+        """Give the keys that were fetched, where they will do for this key id."""
+        if self._keys is None or self._fetched_at is None:
+            return None
+        is_known = key_id is None or any(key.kid == key_id for key in self._keys.keys)
+        is_fresh = now - self._fetched_at <= (KEYS_LAST if is_known else REFETCH_AFTER)
+        return self._keys if is_fresh else None
 
     async def _fetch(self) -> KeySet:
         """Fetch the provider's description and from it the keys (OpenID Connect Discovery 1.0, 4)."""

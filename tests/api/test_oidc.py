@@ -1,11 +1,12 @@
 """Officers who sign in at an external provider: a real one, on this machine."""
 
+import asyncio
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 import pytest_asyncio
+from joserfc import jws
+from joserfc.jwk import ECKey
 
 from app.api.deps import ServiceState
-from app.api.oidc import OpenIdProvider
+from app.api.oidc import RETRY_AFTER, OpenIdProvider
 from app.errors import DomainError
 from app.main import create_app
 from tests.api.conftest import Api, refusal
@@ -129,3 +132,57 @@ async def test_a_provider_that_does_not_answer_is_said_to_be_away(provider: str)
         away = OpenIdProvider(issuer=issuer, audience=AUDIENCE)
         with pytest.raises(DomainError, match="QH-009"):
             await away.subject_of(token, now=now)
+
+
+@asynccontextmanager
+async def silent_server(port: int, *, hangs: bool) -> AsyncIterator[asyncio.Queue[None]]:
+    """Take connections where a provider should be, answer nothing, and tell of each one."""
+    asked: asyncio.Queue[None] = asyncio.Queue()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.put_nowait(None)
+        if hangs:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", port)
+    try:
+        yield asked
+    finally:
+        server.close()
+
+
+def strange_token() -> str:
+    """Give a token under a key id that no provider has."""
+    key = ECKey.generate_key("P-256")
+    return jws.serialize_compact({"alg": "ES256", "kid": "strange"}, b"{}", key, algorithms=["ES256"])
+
+
+async def test_whose_keys_are_known_does_not_wait_for_a_strangers() -> None:
+    """Anybody may send a token with an unknown key id while the provider hangs: officers go on working."""
+    now = datetime.now(UTC)  # noqa: TID251 - the provider has its own clock
+    later = now + timedelta(minutes=2)
+    with running_provider() as address:
+        token = await id_token(address, "sub-tanlap")
+        provider = OpenIdProvider(issuer=address, audience=AUDIENCE)
+        assert await provider.subject_of(token, now=later) == "sub-tanlap"
+    later += timedelta(minutes=2)
+    async with silent_server(urlsplit(address).port or 0, hangs=True) as asked:
+        stranger = asyncio.create_task(provider.subject_of(strange_token(), now=later))
+        await asked.get()
+        assert await provider.subject_of(token, now=later) == "sub-tanlap"
+        assert not stranger.done()
+        stranger.cancel()
+
+
+async def test_a_provider_that_is_away_is_asked_by_one_of_those_who_wait() -> None:
+    now = datetime.now(UTC)  # noqa: TID251 - the provider has its own clock
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    provider = OpenIdProvider(issuer=f"http://127.0.0.1:{port}", audience=AUDIENCE)
+    async with silent_server(port, hangs=False) as asked:
+        for at, times in ((now, 1), (now, 1), (now + RETRY_AFTER, 2)):
+            with pytest.raises(DomainError, match="QH-009"):
+                await provider.subject_of(strange_token(), now=at)
+            assert asked.qsize() == times
