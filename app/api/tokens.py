@@ -22,6 +22,8 @@ from app.keys import ALGORITHM, KeyRing
 AUDIENCE: Final = "hocba-api"
 # Receipts are signed by the same keys: the type keeps one from ever passing as the other.
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - a media type, no secret
+# Several machines issue and read tokens, and no two clocks are equal (RFC 8725, 3.10; RFC 7519, 4.1.5).
+CLOCK_SKEW: Final = timedelta(seconds=30)
 
 
 class TokenKind(StrEnum):
@@ -78,7 +80,7 @@ def read_token(ring: KeyRing, token: str, *, issuer: str, now: datetime) -> Toke
             kind=TokenKind(claims["kind"]), id=_uuid(claims["sub"]), issued_at=float(claims["iat"])
         )
         is_ours = claims["iss"] == issuer and claims["aud"] == AUDIENCE
-        is_current = claims["iat"] <= now.timestamp() < claims["exp"]
+        is_current = claims["iat"] <= (now + CLOCK_SKEW).timestamp() and now.timestamp() < claims["exp"]
     except (JoseError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise DomainError("QH-002") from error
     if not (is_ours and is_current):
