@@ -170,7 +170,7 @@ async def allow(
     connection: Connection,
     service: Service,
 ) -> ClientOut:
-    """Let the client act for a school from now on; repeating it changes nothing."""
+    """Let the client act for a school from now on until ``valid_to``, if given; again: change its end."""
     now = service.clock()
     await authorise(
         connection,

@@ -219,25 +219,33 @@ async def authorise(
     actor: Actor,
     valid_to: datetime | None = None,
 ) -> None:
-    """Record that a school lets the client act for it, from now on; repeating it changes nothing.
+    """Record that a school lets the client act for it, from now until ``valid_to`` or until further notice.
 
-    Refuses with QH-005 an unknown client, QH-057 a code that is no school's, QH-120 a department's instance,
-    QH-101 a sector system.
+    Said again, it changes the end and nothing else. Refuses with QH-005 an unknown client, QH-057 a code that
+    is no school's, QH-120 a department's instance, QH-101 a sector system, QH-045 an end that is not to come.
     """
+    if valid_to is not None and valid_to <= now:
+        raise DomainError("QH-045")
     await _require(connection, row_id, is_for_schools=True)
     school = await _school(connection, school_code)
     if await connection.scalar(
         select(province_client.c.client_id).where(province_client.c.client_id == row_id)
     ):
         raise DomainError("QH-120", organisation_code=school_code)
-    current = select(client_school.c.school_id).where(
+    current = and_(
         client_school.c.client_id == row_id, client_school.c.school_id == school.id, _authorised(now)
     )
-    if (await connection.execute(current)).first() is not None:
+    found = (await connection.execute(select(client_school.c.valid_to).where(current))).one_or_none()
+    if found is None:
+        await connection.execute(
+            insert(client_school).values(
+                client_id=row_id, school_id=school.id, valid_from=now, valid_to=valid_to
+            )
+        )
+    elif found.valid_to != valid_to:
+        await connection.execute(update(client_school).where(current).values(valid_to=valid_to))
+    else:
         return
-    await connection.execute(
-        insert(client_school).values(client_id=row_id, school_id=school.id, valid_from=now, valid_to=valid_to)
-    )
     await _record_change(connection, row_id, "authorised", school, now=now, actor=actor)
 
 

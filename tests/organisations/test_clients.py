@@ -101,6 +101,22 @@ async def test_what_does_not_fit_is_refused(
     assert refused.value.code == code
 
 
+async def test_an_authorisation_that_is_given_again_ends_when_it_is_now_said_to(
+    connection: AsyncConnection, province: Province
+) -> None:
+    row_id = province.clients["vendor"].client_id
+    for days in (30, 60, None, 7):
+        end = None if days is None else NOW + timedelta(days=days)
+        await authorise(connection, row_id, OTHER_PRIMARY, now=NOW, actor=System(), valid_to=end)
+    for at, is_authorised in ((timedelta(days=6), True), (timedelta(days=7), False)):
+        found = await find_client(connection, row_id, NOW + at)
+        assert found is not None
+        assert (OTHER_PRIMARY in found.school_codes) is is_authorised
+    with pytest.raises(DomainError) as refused:
+        await authorise(connection, row_id, OTHER_PRIMARY, now=NOW, actor=System(), valid_to=NOW)
+    assert refused.value.code == "QH-045"
+
+
 async def test_a_client_without_schools_sees_none(connection: AsyncConnection, province: Province) -> None:
     made, _ = await create_client(connection, name="Mới", now=NOW, actor=System())
     assert (made.school_ids, made.school_codes) == (frozenset(), ())
