@@ -60,6 +60,12 @@ class OrganisationChange(Asked):
     """Sửa đơn vị / a change."""
 
     name: Line | None = None
+    levels: list[str] | None = Field(
+        default=None,
+        max_length=8,
+        description="Cấp học của trường / a school's levels",
+        examples=[["02", "03"]],
+    )
     is_public: bool | None = None
     valid_to: date | None = None
 
@@ -193,13 +199,14 @@ async def one(code: Code, _: Administrator, connection: Connection, service: Ser
 async def change(
     code: Code, asked: OrganisationChange, actor: Administrator, connection: Connection, service: Service
 ) -> OrganisationOut:
-    """Rename, correct whether it is public, or end it from a day on; nothing is ever deleted."""
+    """Rename, change a school's levels or whether it is public, or end it from a day on; nothing is lost."""
     changed = await change_organisation(
         connection,
         code,
         now=service.clock(),
         actor=actor,
         name=asked.name,
+        levels=asked.levels,
         is_public=asked.is_public,
         valid_to=asked.valid_to,
     )

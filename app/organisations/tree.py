@@ -1,6 +1,6 @@
 """The tree of organisations: ministry, departments, communes, schools, and who manages a school on a day."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -226,19 +226,24 @@ async def change_organisation(
     now: datetime,
     actor: Actor,
     name: str | None = None,
+    levels: Collection[str] | None = None,
     is_public: bool | None = None,
     valid_to: date | None = None,
 ) -> Organisation:
-    """Rename an organisation, correct whether it is public, or end it on a day.
+    """Rename an organisation, say which levels a school has now or whether it is public, or end it on a day.
 
-    Refuses with QH-005 an unknown code and QH-045 an end that is not after the beginning.
+    Who manages a school with other levels is said apart (``change_management``). Refuses with QH-005 an
+    unknown code, QH-044 unknown levels or none of a school, QH-045 an end not after the beginning.
     """
     found = await find_organisation(connection, code)
     if found is None:
         raise DomainError("QH-005")
     if valid_to is not None and valid_to <= found.valid_from:
         raise DomainError("QH-045")
-    asked = {"name": name, "is_public": is_public, "valid_to": valid_to}
+    if levels is not None and (found.kind is not OrganisationKind.SCHOOL or managing_kind(levels) is None):
+        raise DomainError("QH-044", levels=", ".join(levels) or "-")
+    taught = None if levels is None else sorted(set(levels))
+    asked = {"name": name, "levels": taught, "is_public": is_public, "valid_to": valid_to}
     changes = {field: value for field, value in asked.items() if value is not None}
     if not changes:
         return found
@@ -252,9 +257,15 @@ async def change_organisation(
         tag=AuditTag.ORGANISATION_CHANGED,
         subject=code,
         school_id=found.id if found.kind is OrganisationKind.SCHOOL else None,
-        facts={field: value if isinstance(value, bool) else str(value) for field, value in changes.items()},
+        facts={field: _told(value) for field, value in changes.items()},
     )
     return _organisation(row.one())
+
+
+def _told(value: object) -> str | bool:
+    if isinstance(value, list):
+        return ", ".join(value)
+    return value if isinstance(value, bool) else str(value)
 
 
 async def change_management(

@@ -141,6 +141,20 @@ async def test_an_organisation_is_renamed_and_ended(connection: AsyncConnection,
         await change_organisation(connection, "00000", name="x", now=NOW, actor=System())
 
 
+async def test_a_school_takes_up_a_level_and_keeps_its_authority(
+    connection: AsyncConnection, province: Province
+) -> None:
+    changed = await change_organisation(connection, SECONDARY, levels=("03", "02"), now=NOW, actor=System())
+    assert changed.levels == ("02", "03")
+    authority = await managing_authority(connection, changed.id, legal_date(NOW))
+    assert authority is not None
+    assert authority.code == "24133"
+    for code, levels in ((SECONDARY, ("03", "99")), (SECONDARY, ()), ("24133", ("02",))):
+        with pytest.raises(DomainError) as refused:
+            await change_organisation(connection, code, levels=levels, now=NOW, actor=System())
+        assert refused.value.code == "QH-044"
+
+
 async def test_every_change_is_in_the_audit_log(connection: AsyncConnection, province: Province) -> None:
     await change_organisation(connection, "24154", name="UBND phường", now=NOW, actor=System())
     rows = await connection.execute(select(audit_event.c.tag))
