@@ -18,6 +18,7 @@ from app.clock import Clock, system_clock
 from app.main import create_app, create_worker, open_service
 from app.postgres import EmbeddedPostgres, PostgresUnavailableError, running_server
 from app.postgres.databases import ensure_database
+from app.postgres.refusal import refused_write
 from app.schema import current_revision, head_revision, upgrade_schema
 from app.settings import Settings
 
@@ -66,11 +67,14 @@ def open_database(settings: Settings) -> Iterator[str]:
         yield url
         return
     folder = settings.data_dir / "postgres"
-    running = running_server(folder) if folder.exists() else None
+    try:
+        running = running_server(folder) if folder.exists() else None
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused_write(settings.data_dir, error) from error
     if running is not None:
         yield running.sqlalchemy_url(DATABASE)
         return
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = EmbeddedPostgres(
         folder,
         binaries=settings.pg_bin,

@@ -23,7 +23,7 @@ from app.postgres.binaries import Binaries, find_binaries, runnable_binaries
 from app.postgres.cluster import NOT_DURABLE, SETTINGS, ensure_cluster, server_command
 from app.postgres.folder_lock import release, try_lock
 from app.postgres.location import Location, choose_socket_folder, locate, open_data_folder
-from app.postgres.refusal import PostgresUnavailableError
+from app.postgres.refusal import PostgresUnavailableError, refused_write
 from app.postgres.server_lock import claim_server, clear_leftovers
 
 STOP_SECONDS: Final = 60.0
@@ -97,7 +97,10 @@ class EmbeddedPostgres:
         if self._keeper is not None:
             raise RuntimeError("already started")
         open_data_folder(self._data_dir)
-        self._instance_lock = try_lock(self._data_dir / "instance.lock")
+        try:
+            self._instance_lock = try_lock(self._data_dir / "instance.lock")
+        except OSError as error:
+            raise refused_write(self._data_dir / "instance.lock", error) from error
         if self._instance_lock is None:
             raise PostgresUnavailableError("second-instance", path=str(self._data_dir))
         self._process_id = os.getpid()
