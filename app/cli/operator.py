@@ -71,9 +71,9 @@ def upgrade(data_dir: DataDir = None) -> None:
 def rotate(data_dir: DataDir = None) -> None:
     """Tạo khóa ký mới, dùng từ lần khởi động sau / Make a new signing key, used from the next start on."""
     settings = settings_with(data_dir=data_dir)
-    settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kid = add_key(settings.keys, system_clock())
     with refusals_told(), open_database(settings) as owner_url:
+        settings.keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kid = add_key(settings.keys, system_clock())
         asyncio.run(_record_rotation(service_url(settings, owner_url), kid))
     typer.echo(kid)
 
