@@ -6,13 +6,21 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Integer, Text, any_, bindparam, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db import SERVICE_ROLE, database_now, is_out_of_service, move, open_engine, transaction
+from app.db import (
+    SERVICE_ROLE,
+    Prepared,
+    database_now,
+    is_out_of_service,
+    move,
+    open_engine,
+    transaction,
+)
 from app.errors import DomainError
-from app.ingest.tables import package_progress
+from app.ingest.tables import finding, package_progress
 from app.postgres import EmbeddedPostgres
 from tests.builders.clock import MovableClock
 from tests.builders.rows import insert_row
@@ -140,6 +148,63 @@ async def test_what_the_database_cannot_help_is_told_from_what_was_asked(
         async with transaction(owner) as connection:
             await connection.execute(text(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"))
     assert is_out_of_service(raised.value) is is_out
+
+
+@pytest.mark.parametrize(("state", "is_out"), [("53100", True), ("57P01", True), ("22021", False)])
+async def test_a_fault_told_by_the_driver_itself_is_known_as_well(
+    owner: AsyncEngine, state: str, *, is_out: bool
+) -> None:
+    async with transaction(owner) as connection:
+        await connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION pg_temp.fail(name text) RETURNS text LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE EXCEPTION USING ERRCODE = name; END $$"
+            )
+        )
+        failing = Prepared(select(func.pg_temp.fail(bindparam("state", type_=Text)).label("said")))
+        with pytest.raises(DBAPIError) as raised:
+            await failing.rows(connection, state=state)
+        await connection.rollback()
+    assert is_out_of_service(raised.value) is is_out
+
+
+async def test_a_prepared_statement_gives_the_same_within_a_transaction_as_at_its_beginning(
+    owner: AsyncEngine,
+) -> None:
+    held = Prepared(
+        select(package_progress.c.state, package_progress.c.package_id).where(
+            package_progress.c.school_id == any_(bindparam("schools", type_=ARRAY(Integer)))
+        )
+    )
+    change = Prepared(
+        update(package_progress).where(package_progress.c.school_id == bindparam("school")), "software_name"
+    )
+    async with transaction(owner) as connection:
+        first = await held.rows(connection, schools=[1, 2])
+        assert [dict(row) for row in await held.rows(connection, schools=[1, 2])] == first
+        assert await change.count(connection, school=1, software_name="x") == 1
+        assert await change.count(connection, school=9, software_name="x") == 0
+    async with transaction(owner) as connection:
+        assert await change.count(connection, school=1, software_name=None) == 1
+
+
+def test_a_prepared_statement_reads_no_json() -> None:
+    with pytest.raises(TypeError):
+        Prepared(select(finding.c.facts))
+
+
+async def test_a_connection_that_the_server_has_closed_is_not_used_again(
+    owner: AsyncEngine, database_url: str
+) -> None:
+    engine = open_engine(database_url, pool_size=2)
+    async with transaction(engine) as one, transaction(engine) as other:
+        held = [await c.scalar(text("SELECT pg_backend_pid()")) for c in (one, other)]
+    async with transaction(owner) as connection:
+        for pid in held:
+            await connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+    async with transaction(engine) as connection:
+        assert await connection.scalar(text("SELECT pg_backend_pid()")) not in held
+    await engine.dispose()
 
 
 def test_a_fault_of_our_own_is_no_outage() -> None:

@@ -7,11 +7,12 @@ sequential scans forbidden: what then still scans, or reads a whole index, has n
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import asyncpg
 import pytest_asyncio
 from sqlalchemy import event, text
 
@@ -41,19 +42,37 @@ class Sent:
 
     statements: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
+    drivers: set[Any] = field(default_factory=set)
+
     def note(self, *given: Any) -> None:
         """Take what SQLAlchemy tells before a statement is sent."""
         _, _, statement, parameters, _, is_many = given
+        self._keep(statement, parameters[0] if is_many else parameters or ())
+
+    def note_driver(self, query: asyncpg.connection.LoggedQuery) -> None:
+        """Take what the driver tells of a statement that was sent without SQLAlchemy."""
+        self._keep(query.query, query.args)
+
+    def _keep(self, statement: str, parameters: Sequence[Any]) -> None:
         if statement.lstrip().startswith(PLANNED):
-            self.statements.setdefault(statement, tuple(parameters[0] if is_many else parameters or ()))
+            self.statements.setdefault(statement, tuple(parameters))
+
+    def listen(self, held: Any, *_: object) -> None:
+        """Listen to a connection that is about to be used."""
+        held.driver_connection.add_query_logger(self.note_driver)
+        self.drivers.add(held.driver_connection)
 
 
 @contextmanager
 def overheard(world: World) -> Iterator[Sent]:
     sent, engine = Sent(), world.service.engine.sync_engine
     event.listen(engine, "before_cursor_execute", sent.note)
+    event.listen(engine, "checkout", sent.listen)
     yield sent
+    event.remove(engine, "checkout", sent.listen)
     event.remove(engine, "before_cursor_execute", sent.note)
+    for driver in sent.drivers:
+        driver.remove_query_logger(sent.note_driver)
 
 
 async def plans(world: World, sent: Sent) -> AsyncIterator[tuple[str, dict[str, Any]]]:
@@ -118,6 +137,7 @@ async def test_a_package_and_its_answer_walk_through_no_large_table(
 ) -> None:
     world, sent, _ = judged
     assert len(sent.statements) > 40
+    assert any(statement.startswith("INSERT INTO package ") for statement in sent.statements)  # by the driver
     assert not await walking(world, sent)
 
 
