@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Column, DateTime, Index, Integer, Table, Text, Uuid, insert
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
-from app.db import database_now, metadata
+from app.db import Prepared, database_now, metadata
 from app.ids import uuid7
 
 audit_event = Table(
@@ -28,6 +29,11 @@ audit_event = Table(
     Index("ix_audit_event_school_id", "school_id", "at"),
     Index("ix_audit_event_subject", "subject", "at", "id"),
 )
+
+_RECORD: Final = Prepared(
+    insert(audit_event),
+    "id", "actor_kind", "actor_id", "tag", "subject", "school_id", "request_id", "facts",
+)  # fmt: skip
 
 
 class AuditTag(StrEnum):
@@ -107,15 +113,14 @@ async def record_act(
 
     The stored time is the database's; ``now`` only orders the id.
     """
-    await connection.execute(
-        insert(audit_event).values(
-            id=uuid7(now),
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            tag=tag,
-            subject=subject,
-            school_id=school_id,
-            request_id=request_id or actor.request_id,
-            facts=dict(facts or {}),
-        )
+    await _RECORD.count(
+        connection,
+        id=uuid7(now),
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        tag=tag,
+        subject=subject,
+        school_id=school_id,
+        request_id=request_id or actor.request_id,
+        facts=dict(facts or {}),
     )

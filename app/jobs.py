@@ -11,7 +11,7 @@ itself alone: the next lane's job comes after at most one of every other lane, w
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     Table,
     Text,
     Uuid,
@@ -39,8 +40,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from app.db import metadata
+from app.db import Prepared, metadata
 
 MAX_ATTEMPTS: Final = 8
 # What a job costs besides its bytes, in bytes: very many tiny ones are no small load.
@@ -125,21 +127,23 @@ async def enqueue(
 
     A job in no lane is the service's own and goes first. ``size`` is in bytes.
     """
-    await connection.execute(
-        insert(job).values(
-            kind=kind,
-            school_id=school_id,
-            ref=ref,
-            payload=dict(payload or {}),
-            lane=None if lane is None else lane.name,
-            size=size,
-            turn=-1 if lane is None else _turn(lane),
+    values = {
+        "kind": kind,
+        "school_id": school_id,
+        "ref": ref,
+        "payload": dict(payload or {}),
+        "size": size,
+    }
+    if lane is None:
+        await _ENQUEUE.count(connection, **values)
+    else:
+        await _ENQUEUE_IN_LANE.count(
+            connection, **values, lane=lane.name, own_lane=lane.name, weight=lane.weight
         )
-    )
 
 
-def _turn(lane: Lane) -> ColumnElement[int]:
-    """Give the SQL for a lane's next turn. Who queues at the same moment may get the same one."""
+def _turn() -> ColumnElement[int]:
+    """Give the SQL for the next turn of ``own_lane``. Who queues at the same moment may get the same one."""
     next_now = (
         select(job.c.turn)
         .where(*_READY, job.c.lane.is_not(None))
@@ -153,13 +157,19 @@ def _turn(lane: Lane) -> ColumnElement[int]:
         .scalar_subquery()
     )
     own_end = (
-        select(job.c.turn + (job.c.size + FIXED_SIZE) / literal(lane.weight))
-        .where(job.c.lane == lane.name, job.c.dead_at.is_(None))
+        select(job.c.turn + (job.c.size + FIXED_SIZE) / bindparam("weight", type_=Integer))
+        .where(job.c.lane == bindparam("own_lane"), job.c.dead_at.is_(None))
         .order_by(job.c.turn.desc())
         .limit(1)
         .scalar_subquery()
     )
     return func.greatest(func.coalesce(next_now, last_taken, 0), func.coalesce(own_end, 0), type_=BigInteger)
+
+
+_ENQUEUE: Final = Prepared(insert(job), "kind", "school_id", "ref", "payload", "size")
+_ENQUEUE_IN_LANE: Final = Prepared(
+    insert(job).values(turn=_turn()), "kind", "school_id", "ref", "payload", "size", "lane"
+)
 
 
 async def enqueue_once(connection: AsyncConnection, kind: str) -> bool:
@@ -181,30 +191,48 @@ async def enqueue_once(connection: AsyncConnection, kind: str) -> bool:
 async def claim(
     connection: AsyncConnection, *, worker: str, lease: timedelta, limit: int, largest: int | None = None
 ) -> Sequence[Job]:
-    """Take up to ``limit`` ready jobs in turn, none that another worker holds, none above ``largest`` bytes.
+    """Take up to ``limit`` ready jobs in turn, which nobody else holds and none above ``largest`` bytes."""
+    given = {"most": limit, "lease": lease, "holder": worker}
+    claimed = (
+        connection.execute(_CLAIM, given)
+        if largest is None
+        else connection.execute(_CLAIM_SMALL, {**given, "largest": largest})
+    )
+    rows = (await claimed).all()
+    return [
+        Job(**{name: getattr(row, name) for name in _TAKEN})
+        for row in sorted(rows, key=lambda row: (row.turn, row.id))
+    ]
+
+
+def _claim(*conditions: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    """Give the statement that claims.
 
     The conditions repeat the partial index's predicate word for word: without them the planner leaves it.
     """
     ready = (
         select(job.c.id)
-        .where(*_READY, *(() if largest is None else (job.c.size <= largest,)))
+        .where(*_READY, *conditions)
         .order_by(job.c.turn, job.c.id)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
         .cte("ready")
     )
-    taken = [job.c[name] for name in ("id", "kind", "school_id", "ref", "payload", "attempts", "size")]
-    statement = (
+    return (
         update(job)
         .where(job.c.id == ready.c.id)
-        .values(lease_until=func.now() + literal(lease), worker=worker, attempts=job.c.attempts + 1)
-        .returning(*taken, job.c.turn)
+        .values(
+            lease_until=func.now() + bindparam("lease", type_=Interval),
+            worker=bindparam("holder"),
+            attempts=job.c.attempts + 1,
+        )
+        .returning(*(job.c[name] for name in _TAKEN), job.c.turn)
     )
-    rows = (await connection.execute(statement)).all()
-    return [
-        Job(**{column.name: getattr(row, column.name) for column in taken})
-        for row in sorted(rows, key=lambda row: (row.turn, row.id))
-    ]
+
+
+_TAKEN: Final = ("id", "kind", "school_id", "ref", "payload", "attempts", "size")
+_CLAIM: Final = _claim()
+_CLAIM_SMALL: Final = _claim(job.c.size <= bindparam("largest", type_=BigInteger))
 
 
 async def renew(connection: AsyncConnection, jobs: Sequence[Job], *, worker: str, lease: timedelta) -> None:
@@ -222,11 +250,18 @@ async def renew(connection: AsyncConnection, jobs: Sequence[Job], *, worker: str
 
 async def finish(connection: AsyncConnection, held: Job, *, worker: str) -> None:
     """End a job in the transaction of its results; LeaseLostError where it is no longer ours."""
-    result = await connection.execute(
-        delete(job).where(job.c.id == held.id, job.c.worker == worker, job.c.attempts == held.attempts)
-    )
-    if result.rowcount != 1:
+    ended = await _FINISH.count(connection, ended=held.id, holder=worker, attempt=held.attempts)
+    if ended != 1:
         raise LeaseLostError
+
+
+_FINISH: Final = Prepared(
+    delete(job).where(
+        job.c.id == bindparam("ended"),
+        job.c.worker == bindparam("holder"),
+        job.c.attempts == bindparam("attempt"),
+    )
+)
 
 
 async def give_back(

@@ -62,8 +62,9 @@ from app.forwarding.sending import Forwarder, forward_due
 from app.ingest.admission import Admission
 from app.ingest.limits import Limits
 from app.ingest.package import JUDGE_PACKAGE
-from app.ingest.process import Bench, judge_package, settle_held, settle_revocation
+from app.ingest.process import Bench, judge_package
 from app.ingest.receipts import ISSUER
+from app.ingest.settling import settle_held, settle_revocation
 from app.jobs import SETTLE_HELD, SETTLE_REVOCATION
 from app.keys import open_key_ring, publish
 from app.offload import Offload

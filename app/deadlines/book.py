@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Officer
 from app.audit import AuditTag, record_act
-from app.db import database_now
+from app.db import Prepared, database_now
 from app.deadlines.calendar import Calendar, CalendarRow, Category, Mode, Stage, calendar_of
 from app.deadlines.changes import CutOffDraft, draft_objection, objection
 from app.deadlines.tables import calendar_row, calendar_version
@@ -29,40 +30,47 @@ class CalendarChange:
     made_at: datetime
 
 
+_LATEST: Final = (
+    select(calendar_version.c.school_year, func.max(calendar_version.c.number).label("number"))
+    .where(calendar_version.c.province_code == bindparam("province"))
+    .group_by(calendar_version.c.school_year)
+    .subquery()
+)
+_OWN_ROWS: Final = Prepared(
+    select(
+        _LATEST.c.school_year,
+        _LATEST.c.number.label("latest"),
+        calendar_row,
+    )
+    .outerjoin(
+        calendar_row,
+        (calendar_row.c.province_code == bindparam("province")) & (calendar_row.c.number == _LATEST.c.number),
+    )
+    .order_by(_LATEST.c.number, calendar_row.c.position)
+)
+
+
 async def load_calendar(connection: AsyncConnection, province: str) -> Calendar:
     """Give a province's calendar: the files in force and the department's latest rows of each school year."""
-    version, row = calendar_version.c, calendar_row.c
-    latest = (
-        select(version.school_year, func.max(version.number).label("number"))
-        .where(version.province_code == province)
-        .group_by(version.school_year)
-        .subquery()
-    )
-    found = (
-        await connection.execute(
-            select(latest.c.school_year, latest.c.number.label("latest"), calendar_row)
-            .outerjoin(calendar_row, (row.province_code == province) & (row.number == latest.c.number))
-            .order_by(latest.c.number, row.position)
-        )
-    ).all()
+    found = await _OWN_ROWS.rows(connection, province=province)
     rows = [
         CalendarRow(
-            school_year=line.school_year,
-            category=Category(line.category),
-            stage=Stage(line.stage),
-            cut_off=line.cut_off,
-            mode=Mode(line.mode),
-            source=line.source,
-            version=f"{province}-{line.number}",
+            school_year=line["school_year"],
+            category=Category(line["category"]),
+            stage=Stage(line["stage"]),
+            cut_off=line["cut_off"],
+            mode=Mode(line["mode"]),
+            source=line["source"],
+            version=f"{province}-{line['number']}",
             province=province,
-            level=line.level,
-            grade=line.grade,
+            level=line["level"],
+            grade=line["grade"],
             is_own=True,
         )
         for line in found
-        if line.number is not None
+        if line["number"] is not None
     ]
-    return calendar_of(province, rows, own_version=max((line.latest for line in found), default=0))
+    return calendar_of(province, rows, own_version=max((line["latest"] for line in found), default=0))
 
 
 async def list_changes(

@@ -6,13 +6,13 @@ from datetime import date, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, insert, select
+from sqlalchemy import Row, Select, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor, Officer
 from app.approvals import require_reason
 from app.audit import AuditTag, record_act
-from app.db import database_now, move
+from app.db import Prepared, database_now, move
 from app.deadlines.calendar import Category
 from app.deadlines.lives import EXTENSION_LIFE, ExtensionState
 from app.deadlines.rules import Extension
@@ -264,18 +264,20 @@ async def list_extensions(
 
 async def extensions_of(connection: AsyncConnection, school_id: int) -> tuple[Extension, ...]:
     """Give a school's approved extensions, lapsed ones too: whether one covers is for the rules to say."""
-    rows = await connection.execute(
-        _extensions()
-        .where(extension.c.school_id == school_id, extension.c.state == ExtensionState.APPROVED)
-        .order_by(extension.c.id)
-    )
     return tuple(
         Extension(
-            extension_id=row.id,
-            school_year=row.school_year,
-            category=None if row.category is None else Category(row.category),
-            approved_at=row.decided_at,
-            until=row.until,
+            extension_id=row["id"],
+            school_year=row["school_year"],
+            category=None if row["category"] is None else Category(row["category"]),
+            approved_at=row["decided_at"],
+            until=row["until"],
         )
-        for row in rows
+        for row in await _APPROVED.rows(connection, school_id=school_id)
     )
+
+
+_APPROVED: Final = Prepared(
+    _extensions()
+    .where(extension.c.school_id == bindparam("school_id"), extension.c.state == ExtensionState.APPROVED)
+    .order_by(extension.c.id)
+)

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, RowMapping, and_, func, select, true, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import database_now
@@ -251,18 +252,30 @@ async def record_receipt(
     connection: AsyncConnection, *, school_id: int, school_year: int, record_id: UUID
 ) -> str | None:
     """Give the receipt with which a record was accepted."""
-    row = await connection.execute(
-        select(receipt.c.jws)
+    found = await record_receipts(
+        connection, school_id=school_id, school_year=school_year, record_ids=[record_id]
+    )
+    return found.get(record_id)
+
+
+async def record_receipts(
+    connection: AsyncConnection, *, school_id: int, school_year: int, record_ids: Sequence[UUID]
+) -> Mapping[UUID, str]:
+    """Give the receipts with which records of a school and year were accepted, each the first one given."""
+    if not record_ids:
+        return {}
+    rows = await connection.execute(
+        select(receipt.c.record_id, receipt.c.jws)
+        .ext(distinct_on(receipt.c.record_id))
         .where(
             receipt.c.school_id == school_id,
             receipt.c.school_year == school_year,
-            receipt.c.record_id == record_id,
+            receipt.c.record_id.in_(record_ids),
             receipt.c.kind == ReceiptKind.ACCEPTANCE,
         )
-        .order_by(receipt.c.package_id, receipt.c.round)
-        .limit(1)
+        .order_by(receipt.c.record_id, receipt.c.package_id, receipt.c.round)
     )
-    return row.scalar_one_or_none()
+    return {row.record_id: row.jws for row in rows}
 
 
 async def mark_read(connection: AsyncConnection, view: PackageView) -> None:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app import jobs
 from app.actors import System
 from app.audit import AuditTag, record_act
 from app.clock import Clock
-from app.db import database_now, move, transaction
+from app.db import Prepared, database_moment, move, transaction
 from app.deadlines.book import load_calendar
 from app.deadlines.extensions import extensions_of
 from app.findings import Finding, finding
@@ -27,12 +27,11 @@ from app.ingest.examination import Examination, examining
 from app.ingest.intake import Submission
 from app.ingest.judgement import Bars, Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
-from app.ingest.package import JUDGE_PACKAGE, PACKAGE_LIFE, ItemState, PackageState, school_year_of
+from app.ingest.package import PACKAGE_LIFE, ItemState, PackageState, school_year_of
 from app.ingest.replacement import replacement_rule
 from app.ingest.reply import sign_answers, write_findings, write_outcomes
-from app.ingest.tables import finding as finding_table
 from app.ingest.tables import item, item_event, package, package_event, package_progress
-from app.jobs import Job, Lane
+from app.jobs import Job
 from app.keys import KeyRing
 from app.offload import Offload
 from app.organisations.tables import organisation
@@ -45,7 +44,7 @@ from app.verify.certificates.registry import entries_for, hold_still
 from app.verify.policy import AcceptancePolicy
 from app.verify.revocation.shelf import Shelf, hold_shelf, shelf_version
 from app.verify.signer_policy import SignerRules
-from app.verify.signers import AWAITING_REVOCATION, Entries
+from app.verify.signers import Entries
 
 MAX_TRIES: Final = 5
 
@@ -109,6 +108,14 @@ class _Judged:
         return [outcome.entry for outcome in self.outcomes if outcome.entry is not None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sealed:
+    """Transcripts as they are kept, by look-up code, and the signed answers, by position."""
+
+    packed: Mapping[UUID, PackedXml]
+    signed: Mapping[int, str]
+
+
 async def judge_package(bench: Bench, job: Job, worker: str) -> None:
     """Judge a package and answer for every item, or settle the items that were held.
 
@@ -116,69 +123,28 @@ async def judge_package(bench: Bench, job: Job, worker: str) -> None:
     """
     assert job.school_id is not None
     assert job.ref is not None
-    received = await _take_up(bench, job.school_id, job.ref, worker)
-    if received.is_answered and not received.held:
-        async with transaction(bench.engine) as connection:
-            await jobs.finish(connection, job, worker=worker)
-        return
-    examination = await _examine(bench, received.origin, received.schema_version, received.payload)
-    positions = received.held if received.is_answered else None
-    for attempt in range(1, MAX_TRIES + 1):
-        judged = await _judge(bench, received.origin, examination, positions)
-        packed = await bench.offload.run(pack, judged.appended, judged.bases)  # before any lock is taken
-        signed = await bench.offload.run(
-            sign_answers, judged.outcomes, received.origin, keys=bench.keys, now=bench.clock()
-        )
-        try:
-            async with transaction(bench.engine) as connection:
-                await _commit(bench, connection, received, examination, judged, packed=packed, signed=signed)
+    async with bench.engine.connect() as connection:  # one for the whole way, in no transaction between
+        received = await _take_up(bench, connection, job.school_id, job.ref, worker)
+        if received.is_answered and not received.held:
+            async with connection.begin():
                 await jobs.finish(connection, job, worker=worker)
-        except _TakenMeanwhileError:
-            if attempt == MAX_TRIES:
-                raise
-        else:
             return
-
-
-async def settle_held(bench: Bench, job: Job, worker: str) -> None:
-    """Queue every package of a school that has held items, because something they await was decided."""
-    async with transaction(bench.engine) as connection:
-        await _queue_again(connection, item.c.school_id == job.school_id)
-        await jobs.finish(connection, job, worker=worker)
-
-
-async def settle_revocation(bench: Bench, job: Job, worker: str) -> None:
-    """Queue every package of which something waits for revocation data, because some has come in."""
-    is_waiting = finding_table.c.code.in_(sorted(AWAITING_REVOCATION))
-    same = [
-        finding_table.c[name] == item.c[name]
-        for name in ("school_id", "school_year", "package_id", "position")
-    ]
-    async with transaction(bench.engine) as connection:
-        await _queue_again(connection, exists().where(*same, is_waiting))
-        await jobs.finish(connection, job, worker=worker)
-
-
-async def _queue_again(connection: AsyncConnection, condition: ColumnElement[bool]) -> None:
-    """Queue the packages that have held items of which a condition is true, in a lane for each school."""
-    is_held = exists().where(
-        item.c.school_id == package.c.school_id,
-        item.c.school_year == package.c.school_year,
-        item.c.package_id == package.c.package_id,
-        item.c.state == ItemState.HELD,
-        condition,
-    )
-    size = func.octet_length(package.c.payload).label("size")
-    held = await connection.execute(select(package.c.school_id, package.c.package_id, size).where(is_held))
-    for row in held.all():
-        await jobs.enqueue(
-            connection,
-            JUDGE_PACKAGE,
-            school_id=row.school_id,
-            ref=row.package_id,
-            lane=Lane(name=f"school:{row.school_id}"),
-            size=row.size,
-        )
+        examination = await _examine(bench, received.origin, received.schema_version, received.payload)
+        positions = received.held if received.is_answered else None
+        for attempt in range(1, MAX_TRIES + 1):
+            judged = await _judge(bench, connection, received.origin, examination, positions)
+            sealed = await bench.offload.run(
+                _seal, bench, judged, received.origin
+            )  # before any lock is taken
+            try:
+                async with connection.begin():
+                    await _commit(bench, connection, received, examination, judged=judged, sealed=sealed)
+                    await jobs.finish(connection, job, worker=worker)
+            except _TakenMeanwhileError:
+                if attempt == MAX_TRIES:
+                    raise
+            else:
+                return
 
 
 async def preview(bench: Bench, submission: Submission) -> Preview:
@@ -198,59 +164,68 @@ async def preview(bench: Bench, submission: Submission) -> Preview:
         is_atomic=submission.is_atomic,
     )
     examination = await _examine(bench, origin, submission.schema_version, submission.payload)
-    judged = await _judge(bench, origin, examination, None)
+    async with bench.engine.connect() as connection:
+        judged = await _judge(bench, connection, origin, examination, None)
     return Preview(findings=examination.findings, items=tuple(judged.outcomes))
 
 
-async def _take_up(bench: Bench, school_id: int, package_id: UUID, worker: str) -> _Received:
+_PACKAGE: Final = Prepared(
+    select(
+        package,
+        package_progress.c.state,
+        organisation.c.code,
+        organisation.c.province_code,
+        organisation.c.is_public,
+    )
+    .join(
+        package_progress,
+        (package_progress.c.school_id == package.c.school_id)
+        & (package_progress.c.package_id == package.c.package_id),
+    )
+    .join(organisation, organisation.c.id == package.c.school_id)
+    .where(
+        package.c.school_id == bindparam("school_id"),
+        package.c.package_id == bindparam("package_id"),
+    )
+)
+_EVENT: Final = Prepared(insert(package_event), "school_id", "package_id", "id", "source", "target", "actor")
+
+
+async def _take_up(
+    bench: Bench, connection: AsyncConnection, school_id: int, package_id: UUID, worker: str
+) -> _Received:
     """Read a package, with how far its judgement has come, and note that it is being processed."""
-    async with transaction(bench.engine) as connection:
-        row = (
-            await connection.execute(
-                select(
-                    package,
-                    package_progress.c.state,
-                    organisation.c.code,
-                    organisation.c.province_code,
-                    organisation.c.is_public,
-                )
-                .join(
-                    package_progress,
-                    (package_progress.c.school_id == package.c.school_id)
-                    & (package_progress.c.package_id == package.c.package_id),
-                )
-                .join(organisation, organisation.c.id == package.c.school_id)
-                .where(package.c.school_id == school_id, package.c.package_id == package_id)
-            )
-        ).one()
+    async with connection.begin():
+        (row,) = await _PACKAGE.rows(connection, school_id=school_id, package_id=package_id)
         origin = Origin(
             package_id=package_id,
             school_id=school_id,
-            school_code=row.code,
-            province_code=row.province_code,
-            school_is_public=row.is_public,
-            school_year=row.school_year,
-            received_at=row.received_at,
-            is_atomic=row.is_atomic,
+            school_code=row["code"],
+            province_code=row["province_code"],
+            school_is_public=row["is_public"],
+            school_year=row["school_year"],
+            received_at=row["received_at"],
+            is_atomic=row["is_atomic"],
         )
-        if row.state == PackageState.RECEIVED:
+        if row["state"] == PackageState.RECEIVED:
             await _move(
                 bench, connection, origin,
                 source=PackageState.RECEIVED, target=PackageState.PROCESSING, actor=worker,
             )  # fmt: skip
-        held, turn = await _rounds(connection, origin)
+        is_answered = row["state"] == PackageState.ANSWERED
+        held, turn = await _rounds(connection, origin) if is_answered else (frozenset[int](), 1)
         return _Received(
             origin=origin,
-            schema_version=row.schema_version,
-            payload=row.payload,
-            is_answered=row.state == PackageState.ANSWERED,
+            schema_version=row["schema_version"],
+            payload=row["payload"],
+            is_answered=is_answered,
             held=held,
             turn=turn,
         )
 
 
 async def _rounds(connection: AsyncConnection, origin: Origin) -> tuple[frozenset[int], int]:
-    """Give the positions still held, and the number of the round of judgement that comes now (from 1)."""
+    """Give the positions of an answered package that are still held, and the number of the round now."""
     held = await connection.execute(
         select(item.c.position).where(
             item.c.school_id == origin.school_id,
@@ -282,11 +257,7 @@ async def _move(
     PACKAGE_LIFE.check(source, target)
     key = {"school_id": origin.school_id, "package_id": origin.package_id}
     await move(connection, package_progress, key, source=source, target=target, **values)
-    await connection.execute(
-        insert(package_event).values(
-            **key, id=uuid7(bench.clock()), source=source, target=target, actor=actor
-        )
-    )
+    await _EVENT.count(connection, **key, id=uuid7(bench.clock()), source=source, target=target, actor=actor)
 
 
 async def _examine(bench: Bench, origin: Origin, schema_version: str, payload: bytes) -> Examination:
@@ -305,10 +276,14 @@ async def _examine(bench: Bench, origin: Origin, schema_version: str, payload: b
 
 
 async def _judge(
-    bench: Bench, origin: Origin, examination: Examination, positions: frozenset[int] | None
+    bench: Bench,
+    connection: AsyncConnection,
+    origin: Origin,
+    examination: Examination,
+    positions: frozenset[int] | None,
 ) -> _Judged:
     """Judge the items of an examined package (all, or those at some positions) on what is known now."""
-    async with transaction(bench.engine) as connection:
+    async with connection.begin():
         entries = await entries_for(connection, examination.fingerprints)
         bars = Bars(
             trust=await trust_list(connection),
@@ -326,7 +301,7 @@ async def _judge(
         entries=entries,
         bars=bars,
     )
-    async with transaction(bench.engine) as connection:
+    async with connection.begin():
         rule = replacement_rule(bars.policies, bars.calendar, bars.extensions)
         entered = [o.entry for o in outcomes if o.entry is not None]
         clashes = await find_clashes(connection, entered, rule=rule)
@@ -337,6 +312,14 @@ async def _judge(
         shelf_version=bars.revocations.version,
         bases=bases,
         outcomes=settle_clashes(outcomes, clashes, origin),
+    )
+
+
+def _seal(bench: Bench, judged: _Judged, origin: Origin) -> _Sealed:
+    """Pack what is recorded and sign every answer; heavy, so done off the event loop."""
+    return _Sealed(
+        packed=pack(judged.appended, judged.bases),
+        signed=sign_answers(judged.outcomes, origin, keys=bench.keys, now=bench.clock()),
     )
 
 
@@ -354,10 +337,9 @@ async def _commit(
     connection: AsyncConnection,
     received: _Received,
     examination: Examination,
-    judged: _Judged,
     *,
-    packed: Mapping[UUID, PackedXml],
-    signed: Mapping[int, str],
+    judged: _Judged,
+    sealed: _Sealed,
 ) -> None:
     """Write everything that the answer consists of; what the judgement rested on must still hold."""
     origin, now = received.origin, bench.clock()
@@ -371,8 +353,8 @@ async def _commit(
     entries = judged.appended
     if entries:
         await _take_places(bench, connection, entries)
-        await append(connection, entries, now=now, packed=packed)
-    await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, signed=signed)
+        await append(connection, entries, now=now, packed=sealed.packed)
+    await write_outcomes(connection, origin, judged.outcomes, turn=received.turn, signed=sealed.signed)
     if received.is_answered:
         return
     await write_findings(connection, origin, {0: examination.findings}, turn=received.turn)
@@ -384,7 +366,7 @@ async def _commit(
         source=PackageState.PROCESSING,
         target=PackageState.ANSWERED,
         actor="system",
-        answered_at=database_now(),
+        answered_at=await database_moment(connection),
         total=len(judged.outcomes),
         software_name=envelope and envelope.software_name,
         software_version=envelope and envelope.software_version,

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import copy_rows, move
+from app.db import copy_rows, database_moment, move
 from app.findings import Finding
-from app.ingest.answers import record_receipt
+from app.ingest.answers import record_receipts
 from app.ingest.judgement import Origin, Outcome
 from app.ingest.package import ItemState
 from app.ingest.receipts import ReceiptKind, answer
@@ -40,14 +41,19 @@ async def write_outcomes(
                     connection, item, key, source=ItemState.HELD, target=outcome.state,
                     is_repeat=outcome.is_repeat,
                 )  # fmt: skip
-    await copy_rows(connection, item_event, [_event_row(origin, outcome, turn) for outcome in outcomes])
+    at = await database_moment(connection)
+    await copy_rows(connection, item_event, [_event_row(origin, outcome, turn, at) for outcome in outcomes])
     await write_findings(
         connection, origin, {outcome.position: outcome.findings for outcome in outcomes}, turn=turn
     )
+    repeated = [outcome.record_id for outcome in outcomes if outcome.is_repeat and outcome.record_id]
+    given = await record_receipts(
+        connection, school_id=origin.school_id, school_year=origin.school_year, record_ids=repeated
+    )
     receipts = [
-        row
+        _receipt_row(origin, outcome, turn=turn, jws=_receipt(outcome, given, signed))
         for outcome in outcomes
-        if (row := await _receipt_row(connection, origin, outcome, turn=turn, signed=signed)) is not None
+        if outcome.state is not ItemState.HELD
     ]
     await copy_rows(connection, receipt, receipts)
     await note_changes(connection, [(origin.school_id, origin.school_year)])
@@ -95,9 +101,10 @@ def _item_row(origin: Origin, outcome: Outcome) -> Mapping[str, object]:
     }
 
 
-def _event_row(origin: Origin, outcome: Outcome, turn: int) -> Mapping[str, object]:
+def _event_row(origin: Origin, outcome: Outcome, turn: int, at: datetime) -> Mapping[str, object]:
     return {
         **_key(origin),
+        "at": at,
         "position": outcome.position,
         "round": turn,
         "target": outcome.state,
@@ -154,25 +161,18 @@ def _receipt_kind(outcome: Outcome) -> ReceiptKind:
     return ReceiptKind.ACCEPTANCE if outcome.state is ItemState.ACCEPTED else ReceiptKind.REFUSAL
 
 
-async def _receipt_row(
-    connection: AsyncConnection, origin: Origin, outcome: Outcome, *, turn: int, signed: Mapping[int, str]
-) -> Mapping[str, object] | None:
-    """Give the receipt of one item; a repeat is given the one of the first time, a held one none yet."""
-    if outcome.state is ItemState.HELD:
-        return None
-    jws = None
-    if outcome.is_repeat and outcome.record_id is not None:
-        jws = await record_receipt(
-            connection,
-            school_id=origin.school_id,
-            school_year=origin.school_year,
-            record_id=outcome.record_id,
-        )
+def _receipt(outcome: Outcome, given: Mapping[UUID, str], signed: Mapping[int, str]) -> str:
+    """Give the receipt of one item; a repeat is given the one of the first time."""
+    first = given.get(outcome.record_id) if outcome.is_repeat and outcome.record_id else None
+    return first or signed[outcome.position]
+
+
+def _receipt_row(origin: Origin, outcome: Outcome, *, turn: int, jws: str) -> Mapping[str, object]:
     return {
         **_key(origin),
         "position": outcome.position,
         "round": turn,
         "kind": _receipt_kind(outcome),
         "record_id": outcome.record_id,
-        "jws": jws or signed[outcome.position],
+        "jws": jws,
     }

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, insert, or_, select
+from sqlalchemy import Row, bindparam, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Officer, Role
@@ -55,9 +56,12 @@ def _choice(row: Row[tuple[object, ...]]) -> PolicyChoice:
     )
 
 
+_AT: Final = select(policy_value).where(policy_value.c.valid_from <= bindparam("moment"))
+
+
 async def policies_at(connection: AsyncConnection, moment: datetime) -> PolicySet:
     """Give what holds at a moment (aware)."""
-    rows = await connection.execute(select(policy_value).where(policy_value.c.valid_from <= moment))
+    rows = await connection.execute(_AT, {"moment": moment})
     return PolicySet.as_of([_choice(row) for row in rows], moment)
 
 

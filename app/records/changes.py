@@ -1,12 +1,13 @@
 """How often what is known of a school's year has changed: whoever keeps counts sees when theirs are old."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from sqlalchemy import BigInteger, Column, Integer, SmallInteger, Table
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import metadata
+from app.db import Prepared, metadata
 
 school_change = Table(
     "school_change",
@@ -16,21 +17,21 @@ school_change = Table(
     Column("changes", BigInteger, nullable=False),
 )
 
+_NOTE: Final = Prepared(
+    upsert(school_change)
+    .values(changes=1)
+    .on_conflict_do_update(
+        index_elements=["school_id", "school_year"], set_={"changes": school_change.c.changes + 1}
+    ),
+    "school_id",
+    "school_year",
+)
+
 
 async def note_changes(connection: AsyncConnection, schools: Iterable[tuple[int, int]]) -> None:
     """Count a change of each (school, first year of the school year), in the transaction that makes it.
 
     Rows are taken in one order, after everything else that the transaction waits for.
     """
-    rows = [
-        {"school_id": school_id, "school_year": school_year, "changes": 1}
-        for school_id, school_year in sorted(set(schools))
-    ]
-    if rows:
-        await connection.execute(
-            upsert(school_change)
-            .values(rows)
-            .on_conflict_do_update(
-                index_elements=["school_id", "school_year"], set_={"changes": school_change.c.changes + 1}
-            )
-        )
+    for school_id, school_year in sorted(set(schools)):
+        await _NOTE.count(connection, school_id=school_id, school_year=school_year)

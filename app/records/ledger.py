@@ -2,17 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import ARRAY, SmallInteger, Text, Uuid, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
-from app.db import copy_rows, insert_absent
+from app.db import Prepared, copy_rows, database_moment, insert_absent
 from app.ids import uuid7
 from app.records.changes import note_changes
 from app.records.custody import managed_records
@@ -21,12 +21,39 @@ from app.records.entry import (
     Entry,
     ManagedRecord,
     ReplacementRule,
+    SignatureView,
     about_to_stand,
     may_follow_recall,
 )
 from app.records.packing import MAX_BASE_PACKED_BYTES, XML_ENCODING, Base, PackedXml, pack_alone
 from app.records.status import RecordEventKind
 from app.records.tables import active_record, record, record_claim, record_event, record_signature
+
+_CLAIMS: Final = Prepared(
+    select(record_claim.c.record_id, record_claim.c.school_id, record_claim.c.content_sha256).where(
+        record_claim.c.record_id == any_(bindparam("record_ids", type_=ARRAY(Uuid)))
+    )
+)
+# Every place that was asked for, and perhaps one of the same pupil at another level or in another year.
+_PLACES: Final = Prepared(
+    select(active_record).where(
+        active_record.c.pupil_key == any_(bindparam("pupil_keys", type_=ARRAY(Text))),
+        active_record.c.school_year == any_(bindparam("school_years", type_=ARRAY(SmallInteger))),
+        active_record.c.level == any_(bindparam("levels", type_=ARRAY(Text))),
+    )
+)
+_BASES: Final = Prepared(
+    select(record.c.class_name, record.c.record_id, record.c.xml)
+    .ext(distinct_on(record.c.class_name))
+    .where(
+        record.c.school_id == bindparam("school_id"),
+        record.c.school_year == bindparam("school_year"),
+        record.c.class_name == any_(bindparam("class_names", type_=ARRAY(Text))),
+        record.c.leans_on.is_(None),
+        func.octet_length(record.c.xml) <= MAX_BASE_PACKED_BYTES,
+    )
+    .order_by(record.c.class_name, record.c.received_at.desc(), record.c.record_id)
+)
 
 
 async def find_clashes(
@@ -38,27 +65,26 @@ async def find_clashes(
     """
     if not entries:
         return {}
-    claims = await connection.execute(
-        select(record_claim.c.record_id, record_claim.c.school_id, record_claim.c.content_sha256).where(
-            record_claim.c.record_id.in_([entry.facts.record_id for entry in entries])
-        )
+    claims = await _CLAIMS.rows(connection, record_ids=[entry.facts.record_id for entry in entries])
+    claimed = {row["record_id"]: row for row in claims}
+    pupil_keys, school_years, levels = zip(*(entry.place for entry in entries), strict=True)
+    places = await _PLACES.rows(
+        connection,
+        pupil_keys=list(pupil_keys),
+        school_years=list(set(school_years)),
+        levels=list(set(levels)),
     )
-    claimed = {row.record_id: row for row in claims}
-    places = await connection.execute(
-        select(active_record).where(
-            tuple_(active_record.c.pupil_key, active_record.c.school_year, active_record.c.level).in_(
-                [entry.place for entry in entries]
-            )
-        )
-    )
-    standing = {(row.pupil_key, row.school_year, row.level): (row.record_id, row.school_id) for row in places}
+    standing = {
+        (row["pupil_key"], row["school_year"], row["level"]): (row["record_id"], row["school_id"])
+        for row in places
+    }
     named = {entry.facts.replaces for entry in entries if entry.facts.replaces is not None}
     replaced = dict(await managed_records(connection, named)) if named else {}
     clashes: dict[int, tuple[Clash, UUID]] = {}
     for entry in entries:
         claim = claimed.get(entry.facts.record_id)
         if claim is not None:
-            same = claim.content_sha256 == entry.content_sha256 and claim.school_id == entry.school_id
+            same = (claim["content_sha256"], claim["school_id"]) == (entry.content_sha256, entry.school_id)
             clashes[entry.position] = (Clash.REPEATED if same else Clash.CODE_TAKEN, entry.facts.record_id)
         elif entry.facts.replaces is not None and (
             why := _clash_of_replacement(
@@ -168,19 +194,13 @@ async def bases_for(connection: AsyncConnection, entries: Sequence[Entry]) -> Ma
     """Give, by class, the newest record that is kept alone and short enough to lean on."""
     if not entries:
         return {}
-    rows = await connection.execute(
-        select(record.c.class_name, record.c.record_id, record.c.xml)
-        .ext(distinct_on(record.c.class_name))
-        .where(
-            record.c.school_id == entries[0].school_id,
-            record.c.school_year == entries[0].school_year,
-            record.c.class_name.in_({entry.facts.class_name for entry in entries}),
-            record.c.leans_on.is_(None),
-            func.octet_length(record.c.xml) <= MAX_BASE_PACKED_BYTES,
-        )
-        .order_by(record.c.class_name, record.c.received_at.desc(), record.c.record_id)
+    rows = await _BASES.rows(
+        connection,
+        school_id=entries[0].school_id,
+        school_year=entries[0].school_year,
+        class_names=sorted({entry.facts.class_name for entry in entries}),
     )
-    return {row.class_name: Base(record_id=row.record_id, packed=row.xml) for row in rows}
+    return {row["class_name"]: Base(record_id=row["record_id"], packed=row["xml"]) for row in rows}
 
 
 async def append(
@@ -198,18 +218,10 @@ async def append(
     await copy_rows(
         connection, record, [_record_row(entry, kept[entry.facts.record_id]) for entry in entries]
     )
-    signatures = [
-        {
-            "school_id": entry.school_id,
-            "school_year": entry.school_year,
-            "record_id": entry.facts.record_id,
-            **asdict(signature),
-        }
-        for entry in entries
-        for signature in entry.signatures
-    ]
+    signatures = [_signature_row(entry, one) for entry in entries for one in entry.signatures]
     await copy_rows(connection, record_signature, signatures)
     issuers = await _issuers(connection, entries)
+    at = await database_moment(connection)
     events = [
         _event(entry, entry.facts.record_id, RecordEventKind.RECORDED, {}, now, issuer_id=entry.school_id)
         for entry in entries
@@ -222,7 +234,7 @@ async def append(
         for entry in entries
         if (replaces := entry.facts.replaces) is not None
     ]  # fmt: skip
-    await copy_rows(connection, record_event, events)
+    await copy_rows(connection, record_event, [{**event, "at": at} for event in events])
     touched = [(issuer_id, entries[0].school_year) for issuer_id in issuers.values()]
     await note_changes(connection, [*touched, *((entry.school_id, entry.school_year) for entry in entries)])
 
@@ -230,6 +242,8 @@ async def append(
 async def _issuers(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[UUID, int]:
     """Give who issued the records that entries replace: after a transfer not the school that replaces."""
     named = [entry.facts.replaces for entry in entries if entry.facts.replaces is not None]
+    if not named:
+        return {}
     rows = await connection.execute(
         select(record_claim.c.record_id, record_claim.c.school_id).where(record_claim.c.record_id.in_(named))
     )
@@ -255,6 +269,22 @@ def _event(
         "actor_kind": actor.kind,
         "actor_id": actor.id,
         "facts": dict(facts),
+    }
+
+
+def _signature_row(entry: Entry, signature: SignatureView) -> Mapping[str, object]:
+    return {
+        "school_id": entry.school_id,
+        "school_year": entry.school_year,
+        "record_id": entry.facts.record_id,
+        "position": signature.position,
+        "role": signature.role,
+        "indication": signature.indication,
+        "fingerprint": signature.fingerprint,
+        "subject": signature.subject,
+        "signed_at": signature.signed_at,
+        "algorithm": signature.algorithm,
+        "evidence": signature.evidence,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
 from app.audit import AuditTag, record_act
+from app.db import Prepared
 from app.errors import DomainError
 from app.ids import uuid7
 from app.verify.certificates.tables import trust_anchor
@@ -45,12 +47,15 @@ class ListedCertificate:
 
 async def trust_list(connection: AsyncConnection) -> TrustList:
     """Give the trust list in force; the same object as long as it stays the same, so that it keys caches."""
-    rows = await connection.execute(
-        select(trust_anchor.c.der, trust_anchor.c.owner_class, trust_anchor.c.kind)
-        .where(trust_anchor.c.withdrawn_at.is_(None))
-        .order_by(trust_anchor.c.fingerprint)
-    )
-    return _assemble(tuple((row.der, row.owner_class, row.kind) for row in rows))
+    rows = await _IN_FORCE.rows(connection)
+    return _assemble(tuple((row["der"], row["owner_class"], row["kind"]) for row in rows))
+
+
+_IN_FORCE: Final = Prepared(
+    select(trust_anchor.c.der, trust_anchor.c.owner_class, trust_anchor.c.kind)
+    .where(trust_anchor.c.withdrawn_at.is_(None))
+    .order_by(trust_anchor.c.fingerprint)
+)
 
 
 @lru_cache(maxsize=4)

@@ -4,13 +4,14 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ARRAY, Row, Select, Text, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
+from app.db import Prepared
 from app.formats.profile import SignerRole
 from app.organisations.scope import in_scope
 from app.organisations.tables import organisation
@@ -156,6 +157,31 @@ async def same_key_elsewhere(connection: AsyncConnection, found: Registration) -
     return [f"{row.code} ({row.role})" for row in rows if (row.code, row.role) != own]
 
 
+_IS_WANTED: Final = certificate.c.fingerprint == any_(bindparam("fingerprints", type_=ARRAY(Text)))
+_ENTRIES: Final = Prepared(
+    select(
+        certificate.c.id,
+        certificate.c.fingerprint,
+        certificate.c.role,
+        certificate.c.not_before,
+        certificate.c.not_after,
+        organisation.c.code.label("school_code"),
+        certificate_event.c.target,
+        certificate_event.c.at,
+        certificate_event.c.effective_at,
+        certificate_event.c.reason,
+        certificate_event.c.reason_code,
+    )
+    .join(organisation, organisation.c.id == certificate.c.school_id)
+    .join(certificate_event, certificate_event.c.certificate_id == certificate.c.id)
+    .where(_IS_WANTED)
+    .order_by(certificate.c.id, certificate_event.c.at, certificate_event.c.id)
+)
+_HOLD_STILL: Final = Prepared(
+    select(certificate.c.id).where(_IS_WANTED).order_by(certificate.c.id).with_for_update(read=True)
+)
+
+
 async def entries_for(
     connection: AsyncConnection, fingerprints: Collection[str]
 ) -> Mapping[str, Sequence[CertificateEntry]]:
@@ -166,46 +192,28 @@ async def entries_for(
     """
     if not fingerprints:
         return {}
-    rows = await connection.execute(
-        select(
-            certificate.c.id,
-            certificate.c.fingerprint,
-            certificate.c.role,
-            certificate.c.not_before,
-            certificate.c.not_after,
-            organisation.c.code.label("school_code"),
-            certificate_event.c.target,
-            certificate_event.c.at,
-            certificate_event.c.effective_at,
-            certificate_event.c.reason,
-            certificate_event.c.reason_code,
-        )
-        .join(organisation, organisation.c.id == certificate.c.school_id)
-        .join(certificate_event, certificate_event.c.certificate_id == certificate.c.id)
-        .where(certificate.c.fingerprint.in_(sorted(fingerprints)))
-        .order_by(certificate.c.id, certificate_event.c.at, certificate_event.c.id)
-    )
+    rows = await _ENTRIES.rows(connection, fingerprints=sorted(fingerprints))
     entries: dict[str, list[CertificateEntry]] = {}
-    for _, group in itertools.groupby(rows, key=lambda row: row.id):
+    for _, group in itertools.groupby(rows, key=lambda row: row["id"]):
         entry = _entry(list(group))
         entries.setdefault(entry.fingerprint, []).append(entry)
     return entries
 
 
-def _entry(rows: Sequence[Row[*tuple[Any, ...]]]) -> CertificateEntry:
+def _entry(rows: Sequence[Mapping[str, Any]]) -> CertificateEntry:
     first = rows[0]
     return CertificateEntry(
-        fingerprint=first.fingerprint,
-        school_code=first.school_code,
-        role=SignerRole(first.role),
-        not_before=first.not_before,
-        not_after=first.not_after,
+        fingerprint=first["fingerprint"],
+        school_code=first["school_code"],
+        role=SignerRole(first["role"]),
+        not_before=first["not_before"],
+        not_after=first["not_after"],
         events=tuple(
             CertificateEvent(
-                state=CertificateState(row.target),
-                at=row.at,
-                effective_at=row.effective_at,
-                reason=row.reason or row.reason_code,
+                state=CertificateState(row["target"]),
+                at=row["at"],
+                effective_at=row["effective_at"],
+                reason=row["reason"] or row["reason_code"],
             )
             for row in rows
         ),
@@ -214,9 +222,4 @@ def _entry(rows: Sequence[Row[*tuple[Any, ...]]]) -> CertificateEntry:
 
 async def hold_still(connection: AsyncConnection, fingerprints: Collection[str]) -> None:
     """Let no decision about these certificates commit before the caller's transaction ends."""
-    await connection.execute(
-        select(certificate.c.id)
-        .where(certificate.c.fingerprint.in_(sorted(fingerprints)))
-        .order_by(certificate.c.id)
-        .with_for_update(read=True)
-    )
+    await _HOLD_STILL.rows(connection, fingerprints=sorted(fingerprints))

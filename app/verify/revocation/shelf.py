@@ -11,6 +11,7 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import Prepared
 from app.errors import DomainError
 from app.findings import Finding
 from app.jobs import SETTLE_REVOCATION, enqueue
@@ -171,17 +172,16 @@ async def hold_shelf(connection: AsyncConnection, *, is_changing: bool = False) 
 
 async def shelf_version(connection: AsyncConnection) -> tuple[int, int]:
     """Give what rises with everything that comes in."""
-    row = (
-        await connection.execute(
-            select(
-                select(func.coalesce(func.max(crl.c.id), literal(0))).scalar_subquery().label("lists"),
-                select(func.coalesce(func.max(ocsp_response.c.id), literal(0)))
-                .scalar_subquery()
-                .label("responses"),
-            )
-        )
-    ).one()
-    return row.lists, row.responses
+    (row,) = await _VERSION.rows(connection)
+    return row["lists"], row["responses"]
+
+
+_VERSION: Final = Prepared(
+    select(
+        select(func.coalesce(func.max(crl.c.id), literal(0))).scalar_subquery().label("lists"),
+        select(func.coalesce(func.max(ocsp_response.c.id), literal(0))).scalar_subquery().label("responses"),
+    )
+)
 
 
 class Shelf:
