@@ -79,19 +79,22 @@ _BODY = {
 }
 
 
-async def _submission(request: Request, service: ServiceState, actor: Submitter) -> Submission:
+async def _read_package(request: Request, service: ServiceState) -> tuple[OuterIn, bytes]:
     """Read a package in either form; both give the same bytes, digest and rules."""
-    fields: OuterIn
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in {JSON, GZIP}:
         raise DomainError("DD-902", expected=f"{JSON}, {GZIP}")
     body = await request.body()
     if media == GZIP:
-        fields, payload = _checked(lambda: OuterIn.model_validate(dict(request.query_params))), body
-    else:
-        fields, payload = await service.offload.run(_read_json, body)
-    async with transaction(service.engine) as connection:
-        school = await school_for(connection, actor, fields.school_code, legal_date(service.clock()))
+        return _checked(lambda: OuterIn.model_validate(dict(request.query_params))), body
+    return await service.offload.run(_read_json, body)
+
+
+async def _submission(
+    connection: Connection, service: ServiceState, actor: Submitter, fields: OuterIn, payload: bytes
+) -> Submission:
+    """Give what was sent, of a school that the sender acts for (QH-004)."""
+    school = await school_for(connection, actor, fields.school_code, legal_date(service.clock()))
     return Submission(
         package_id=uuid_of(fields.package_id, "package_id"),
         school_id=school.id,
@@ -145,8 +148,9 @@ async def send(
     the result. After a time-out ask ``GET /digests/{sha256}`` or simply send the same bytes again.
     """
     await _find_room(request, service, actor)
-    submission = await _submission(request, service, actor)
+    fields, payload = await _read_package(request, service)
     async with transaction(service.engine) as connection:
+        submission = await _submission(connection, service, actor, fields, payload)
         taken = await receive(connection, submission, submitter=actor, keys=service.keys, now=service.clock())
     wait = _wait_seconds(prefer, service.settings.max_wait_seconds)
     if wait:
@@ -211,8 +215,9 @@ async def _await_answer(engine: AsyncEngine, submission: Submission, seconds: in
 )
 async def try_out(request: Request, service: Service, actor: Sender) -> ValidationOut:
     """Give the judgement that the same package would have now; nothing is stored, nothing is signed."""
-    submission = await _submission(request, service, actor)
+    fields, payload = await _read_package(request, service)
     async with transaction(service.engine) as connection:
+        submission = await _submission(connection, service, actor, fields, payload)
         await record_act(
             connection,
             now=service.clock(),

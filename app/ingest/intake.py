@@ -6,6 +6,7 @@ Everything after that commit is a result to be fetched, never an error of the re
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app import jobs
 from app.actors import Submitter
 from app.audit import AuditTag, record_act
+from app.db import Prepared
 from app.errors import DomainError
 from app.ids import hex32, uuid7
 from app.ingest.package import JUDGE_PACKAGE, PackageState
@@ -66,15 +68,10 @@ async def receive(
     holds other bytes, TR-011 where it was used for another school or school year. ``received_at`` is the
     database's clock, read by the statement that stores the bytes; the acknowledgement and the commit follow.
     """
-    claimed = await connection.execute(
-        upsert(package_claim)
-        .values(package_id=submission.package_id, school_id=submission.school_id)
-        .on_conflict_do_nothing()
-        .returning(package_claim.c.package_id)
-    )
-    if claimed.one_or_none() is None:
-        return await _repeat(connection, submission)
     key = {"school_id": submission.school_id, "package_id": submission.package_id}
+    if await _CLAIM.count(connection, **key) == 0:
+        return await _repeat(connection, submission)
+    sha256 = submission.sha256
     await jobs.enqueue(
         connection,
         JUDGE_PACKAGE,
@@ -83,11 +80,9 @@ async def receive(
         lane=lane_of(submitter),
         size=len(submission.payload),
     )
-    await connection.execute(insert(package_progress).values(**key, state=PackageState.RECEIVED))
-    await connection.execute(
-        insert(package_event).values(
-            **key, id=uuid7(now), target=PackageState.RECEIVED, actor=f"client:{submitter.id}"
-        )
+    await _PROGRESS.count(connection, **key, state=PackageState.RECEIVED)
+    await _EVENT.count(
+        connection, **key, id=uuid7(now), target=PackageState.RECEIVED, actor=f"client:{submitter.id}"
     )
     await record_act(
         connection,
@@ -96,47 +91,60 @@ async def receive(
         tag=AuditTag.PACKAGE_RECEIVED,
         subject=f"package:{hex32(submission.package_id)}",
         school_id=submission.school_id,
-        facts={"sha256": submission.sha256.hex(), "size": len(submission.payload)},
+        facts={"sha256": sha256.hex(), "size": len(submission.payload)},
     )
-    stored = await connection.execute(
-        insert(package)
-        .values(
-            **key,
-            school_year=submission.school_year,
-            schema_version=submission.schema_version,
-            sha256=submission.sha256,
-            payload=submission.payload,
-            is_atomic=submission.is_atomic,
-            client_id=submitter.client_id,
-        )
-        .returning(package.c.received_at)
+    (stored,) = await _PACKAGE.rows(
+        connection,
+        **key,
+        school_year=submission.school_year,
+        schema_version=submission.schema_version,
+        sha256=sha256,
+        payload=submission.payload,
+        is_atomic=submission.is_atomic,
+        client_id=submitter.client_id,
     )
-    return await _acknowledge(connection, submission, received_at=stored.scalar_one(), keys=keys)
+    return await _acknowledge(connection, submission, sha256, received_at=stored["received_at"], keys=keys)
+
+
+_CLAIM: Final = Prepared(upsert(package_claim).on_conflict_do_nothing(), "package_id", "school_id")
+_PROGRESS: Final = Prepared(insert(package_progress), "school_id", "package_id", "state")
+_EVENT: Final = Prepared(insert(package_event), "school_id", "package_id", "id", "target", "actor")
+_PACKAGE: Final = Prepared(
+    insert(package).returning(package.c.received_at),
+    "school_id", "package_id", "school_year", "schema_version", "sha256", "payload", "is_atomic", "client_id",
+)  # fmt: skip
+_RECEIPT: Final = Prepared(
+    insert(receipt), "school_id", "school_year", "package_id", "position", "round", "kind", "jws"
+)
 
 
 async def _acknowledge(
-    connection: AsyncConnection, submission: Submission, *, received_at: datetime, keys: KeyRing
+    connection: AsyncConnection,
+    submission: Submission,
+    sha256: bytes,
+    *,
+    received_at: datetime,
+    keys: KeyRing,
 ) -> Acknowledgement:
     jws = acknowledge(
         keys,
         package_id=submission.package_id,
         school_code=submission.school_code,
-        sha256=submission.sha256,
+        sha256=sha256,
         size=len(submission.payload),
         received_at=received_at,
     )
-    await connection.execute(
-        insert(receipt).values(
-            school_id=submission.school_id,
-            school_year=submission.school_year,
-            package_id=submission.package_id,
-            position=0,
-            round=0,
-            kind=ReceiptKind.ACKNOWLEDGEMENT,
-            jws=jws,
-        )
+    await _RECEIPT.count(
+        connection,
+        school_id=submission.school_id,
+        school_year=submission.school_year,
+        package_id=submission.package_id,
+        position=0,
+        round=0,
+        kind=ReceiptKind.ACKNOWLEDGEMENT,
+        jws=jws,
     )
-    return Acknowledgement(sha256=submission.sha256, received_at=received_at, jws=jws, is_repeat=False)
+    return Acknowledgement(sha256=sha256, received_at=received_at, jws=jws, is_repeat=False)
 
 
 async def _repeat(connection: AsyncConnection, submission: Submission) -> Acknowledgement:

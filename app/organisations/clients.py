@@ -8,7 +8,19 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,14 +59,14 @@ class Client:
     organisation_code: str | None = None
 
 
-def _authorised(at: datetime) -> ColumnElement[bool]:
+def _authorised(at: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     return and_(
         client_school.c.valid_from <= at,
         or_(client_school.c.valid_to.is_(None), client_school.c.valid_to > at),
     )
 
 
-def _clients(at: datetime) -> Select[tuple[object, ...]]:
+def _clients(at: datetime | BindParameter[datetime]) -> Select[tuple[object, ...]]:
     """Read a client and its present schools in one row."""
     ids = func.array_agg(organisation.c.id).filter(organisation.c.id.is_not(None))
     codes = func.array_agg(organisation.c.code).filter(organisation.c.code.is_not(None))
@@ -97,8 +109,13 @@ def _client(row: Row[tuple[object, ...]]) -> Client:
 
 async def find_client(connection: AsyncConnection, row_id: UUID, at: datetime) -> Client | None:
     """Find a client by the id of its row, with the schools it may act for at that moment."""
-    row = (await connection.execute(_clients(at).where(client.c.id == row_id))).one_or_none()
+    row = (await connection.execute(_BY_ID, {"row_id": row_id, "at": at})).one_or_none()
     return None if row is None else _client(row)
+
+
+_BY_ID: Final = _clients(bindparam("at", type_=DateTime(timezone=True))).where(
+    client.c.id == bindparam("row_id")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

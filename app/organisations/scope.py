@@ -57,10 +57,14 @@ def _schools_below(organisation_id: int, on: date) -> Select[tuple[int]]:
 
 async def require_in_scope(connection: AsyncConnection, actor: Actor, school_id: int, on: date) -> None:
     """Refuse with QH-005, the answer for what does not exist, a school the caller may not see."""
-    statement = select(organisation.c.id).where(
-        organisation.c.id == school_id, in_scope(organisation.c.id, actor, on)
-    )
-    if (await connection.execute(statement)).one_or_none() is None:
+    if isinstance(actor, Submitter):
+        is_seen = school_id in actor.schools
+    else:
+        statement = select(organisation.c.id).where(
+            organisation.c.id == school_id, in_scope(organisation.c.id, actor, on)
+        )
+        is_seen = (await connection.execute(statement)).one_or_none() is not None
+    if not is_seen:
         raise DomainError("QH-005")
 
 

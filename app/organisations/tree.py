@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -68,8 +69,11 @@ async def find_organisation(connection: AsyncConnection, code: str) -> Organisat
     """Find an organisation by its code; what has the form of no code is not looked for."""
     if not any(has_form(kind, code) for kind in OrganisationKind):
         return None
-    row = (await connection.execute(select(organisation).where(organisation.c.code == code))).one_or_none()
+    row = (await connection.execute(_BY_CODE, {"asked": code})).one_or_none()
     return None if row is None else _organisation(row)
+
+
+_BY_CODE: Final = select(organisation).where(organisation.c.code == bindparam("asked"))
 
 
 async def organisation_by_id(connection: AsyncConnection, organisation_id: int) -> Organisation:
