@@ -1,8 +1,10 @@
 """``python -m bench growth``: what one operation costs when the ledger has a hundred times as many records.
 
 A class of forty is really sent, judged and recorded; its rows are then multiplied with new ids into as many
-schools as it takes. Left out are the bytes of transcripts and packages, which lie beside the rows (TOAST):
-indexes and rows are as large as they would be. The cost is told in milliseconds, and in blocks of 8 kB that
+schools as it takes (``bench.multiply``), all in one school year. Left out are the bytes of transcripts and
+packages, which lie beside the rows (TOAST), the text of receipts, and what was judged of each signature:
+indexes are as large as they would be. Two hundred thousand records are in the province whose snapshot is
+sealed, the others in thirty-three more. The cost is told in milliseconds, and in blocks of 8 kB that
 PostgreSQL touched, which other work on the machine does not change.
 """
 
@@ -26,6 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.client.packaging import Package
 from app.clock import system_clock
+from app.compliance.judge import GroupBy, report
+from app.compliance.reporting import gather
 from app.db import open_engine, transaction
 from app.demo.province import build_province
 from app.ingest.answers import feed
@@ -38,70 +42,16 @@ from app.snapshots.sealing import Outcome, Sealer, seal
 from bench.documents import LOWER_SECONDARY, SHAPES, SIGNED_AT
 from bench.http import build_cells, send_all
 from bench.machine import machine
+from bench.multiply import CLASSES, FIRST_SCHOOL, multiply
 from bench.station import Layout, Running, Station
 
 CLASS: Final = 40
-CLASSES: Final = 12  # of one school
 SCHOOL_YEAR: Final = 2025
-RECEIVED: Final = "timestamptz '2026-06-01 08:00+07'"
 BEFORE: Final = datetime(2027, 1, 1, tzinfo=UTC)
 REPEATS: Final = 21
 INTAKES: Final = 5
 LAYOUT: Final = Layout(workers=1, threads=1)
-_SCHOOL: Final = "1000000 + c / {classes}"
-_RECORD: Final = "md5(c || ':' || s.record_id)::uuid"
-_PACKAGE: Final = "md5(c || ':' || s.package_id)::uuid"
-# What of a row is new in a copy: SQL with the seed's row as s and the number of the copy as c.
-NEW: Final = {
-    "school_id": _SCHOOL,
-    "record_id": _RECORD,
-    "package_id": _PACKAGE,
-    "id": "md5(c || ':' || s.id)::uuid",
-    "pupil_key": "'id:' || c || ':' || s.pupil_key",
-    "student_code": "c || ':' || s.student_code",
-    "identity_number": "NULL",
-    "leans_on": "NULL",
-    "content_sha256": "sha256((c || ':' || s.record_id)::bytea)",
-    "xml": "'\\x00'::bytea",
-    "payload": "'\\x00'::bytea",
-    "received_at": RECEIVED,
-}
-TABLES: Final = (
-    "package_claim", "package", "package_progress", "package_event", "record_claim", "record",
-    "active_record", "record_signature", "record_event", "item", "item_event", "receipt",
-)  # fmt: skip
 Operation = Callable[[AsyncConnection, int], Awaitable[object]]
-
-
-async def multiply(dsn: str, seed: int, copies: int) -> None:
-    """Copy the seed school's class so many times, into schools of twelve classes."""
-    connection = await asyncpg.connect(dsn, timeout=600)
-    try:
-        await connection.execute("SET synchronous_commit = off; SET maintenance_work_mem = '256MB'")
-        await connection.execute(
-            "INSERT INTO organisation "  # noqa: S608 - numbers of ours
-            "(id, code, kind, name, parent_id, province_code, levels, valid_from) "
-            "OVERRIDING SYSTEM VALUE SELECT 1000000 + n, 'X' || n, kind, name, parent_id, province_code, "
-            f"levels, valid_from FROM organisation, generate_series(0, {copies // CLASSES}) AS n "
-            f"WHERE id = {seed}"
-        )
-        for table in TABLES:
-            rows = await connection.fetch(
-                "SELECT column_name AS name FROM information_schema.columns "
-                "WHERE table_name = $1 ORDER BY ordinal_position",
-                table,
-            )
-            values = [NEW.get(row["name"], f"s.{row['name']}").format(classes=CLASSES) for row in rows]
-            names = ", ".join(f'"{row["name"]}"' for row in rows)
-            await connection.execute(
-                f"INSERT INTO {table} ({names}) "  # noqa: S608 - names of our tables and columns
-                f"SELECT {', '.join(values)} FROM {table} AS s, "
-                f"generate_series(0, {copies - 1}) AS c WHERE s.school_id = {seed}",
-                timeout=7200,
-            )
-        await connection.execute("VACUUM ANALYZE", timeout=3600)
-    finally:
-        await connection.close()
 
 
 async def cost(engine: AsyncEngine, operation: Operation, copies: int) -> dict[str, float]:
@@ -143,7 +93,7 @@ async def operations(dsn: str, seed: int) -> dict[str, Operation]:
         return UUID(md5(f"{copy}:{one['record_id']}".encode(), usedforsecurity=False).hexdigest())
 
     def school_of(copy: int) -> int:
-        return 1000000 + copy // CLASSES
+        return FIRST_SCHOOL + copy // CLASSES
 
     return {
         "a record by its code": lambda c, n: find_record(c, record_of(n), lambda _: true()),
@@ -151,8 +101,15 @@ async def operations(dsn: str, seed: int) -> dict[str, Operation]:
         "a school's packages": lambda c, n: feed(
             c, scope=lambda column: column == school_of(n), state=None, since=None, after=None, limit=50
         ),
+        "a school's compliance summary": lambda c, n: summary(c, school_of(n)),
         "a school's digest": lambda c, n: held_leaves(c, school_of(n), SCHOOL_YEAR, BEFORE),
     }
+
+
+async def summary(connection: AsyncConnection, school_id: int) -> None:
+    """Make the compliance report of one school, of which no tally is kept yet."""
+    gathered = await gather(connection, lambda column: column == school_id, SCHOOL_YEAR, as_of=None)
+    report(gathered.schools, GroupBy.SCHOOL, gathered.locks)
 
 
 async def grow(
