@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -26,23 +27,40 @@ from bench import compliance, growth, http, overload, reference, steps, storage
 from bench.contenders import Contender, competent, naive, ours
 from bench.documents import SHAPES, Load, build_loads
 from bench.machine import machine
+from bench.storing import Store
 
 CONTENDERS: Final[dict[str, Contender]] = {"ours": ours, "competent": competent, "naive": naive}
 REFERENCE: Final = "C reference"
 CLASS: Final = 40
 
 
-def measure(load: Load, rounds: int, program: Path | None, folder: Path) -> dict[str, list[float]]:
-    """Give processor microseconds for one transcript, a number a round, by contender.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Processor microseconds for one transcript, a number a round, by contender.
+
+    Attributes:
+        judging: from the package's bytes to what is handed to the database.
+        storing: of this process and PostgreSQL, from there to the commit; the C reference stores nothing.
+    """
+
+    judging: dict[str, list[float]]
+    storing: dict[str, list[float]]
+
+
+def measure(load: Load, rounds: int, program: Path | None, folder: Path, store: Store) -> Taken:
+    """Measure every contender, round by round.
 
     Raises:
         RuntimeError: a contender did not find every transcript good; its time would mean nothing.
     """
     taken: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    stored: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+    rows = store.rows_of(load)
     schema = reference.write_schema(folder)
     transcripts = reference.write_transcripts(load, folder)
-    for contender in CONTENDERS.values():
+    for name, contender in CONTENDERS.items():
         contender(load)  # caches filled, schemas compiled
+        store.processor_microseconds(name, rows, load.transcripts)
     for number in range(rounds):
         names = list(CONTENDERS) if number % 2 else list(reversed(CONTENDERS))
         for name in names:
@@ -50,11 +68,12 @@ def measure(load: Load, rounds: int, program: Path | None, folder: Path) -> dict
             good = CONTENDERS[name](load)
             taken[name].append((time.process_time() - begun) * 1e6 / load.transcripts)
             _check(name, good, load)
+            stored[name].append(store.processor_microseconds(name, rows, load.transcripts))
         if program is not None:
             microseconds, good = reference.run(program, schema, transcripts, 5)
             taken.setdefault(REFERENCE, []).append(microseconds)
             _check(REFERENCE, good, load)
-    return taken
+    return Taken(taken, stored)
 
 
 def _check(name: str, good: int, load: Load) -> None:
@@ -62,12 +81,13 @@ def _check(name: str, good: int, load: Load) -> None:
         raise RuntimeError(f"{name} found {good} of {load.transcripts} good ({load.shape})")
 
 
-def summary(load: Load, taken: dict[str, list[float]]) -> dict[str, Any]:
-    """Give medians, spans, and the ratios round by round."""
-    mine = taken["ours"]
+def summary(load: Load, measured: Taken) -> dict[str, Any]:
+    """Give medians, spans, and the ratios round by round, without the database and with it."""
+    taken, stored = measured.judging, measured.storing
+    whole = {name: [a + b for a, b in zip(taken[name], stored[name], strict=True)] for name in CONTENDERS}
 
-    def ratio(other: str) -> float | None:
-        return _median([theirs / own for theirs, own in zip(taken[other], mine, strict=True)], 3)
+    def ratio(other: str, of: dict[str, list[float]]) -> float:
+        return _median([theirs / own for theirs, own in zip(of[other], of["ours"], strict=True)], 3)
 
     return {
         "shape": load.shape,
@@ -78,9 +98,12 @@ def summary(load: Load, taken: dict[str, list[float]]) -> dict[str, Any]:
             name: {"median": _median(values, 0), "min": round(min(values)), "max": round(max(values))}
             for name, values in taken.items()
         },
-        "naive_over_ours": ratio("naive"),
-        "competent_over_ours": ratio("competent"),
-        "share_of_c_reference": ratio(REFERENCE) if REFERENCE in taken else None,
+        "storing_microseconds": {name: _median(values, 0) for name, values in stored.items()},
+        "naive_over_ours": ratio("naive", taken),
+        "competent_over_ours": ratio("competent", taken),
+        "share_of_c_reference": ratio(REFERENCE, taken) if REFERENCE in taken else None,
+        "naive_over_ours_stored": ratio("naive", whole),
+        "competent_over_ours_stored": ratio("competent", whole),
     }
 
 
@@ -118,12 +141,12 @@ def main() -> None:
 def _engine(asked: argparse.Namespace, console: Console) -> list[dict[str, Any]]:
     wanted = frozenset(asked.shape) if asked.shape else None
     loads = [load for size in asked.transcripts for load in build_loads(size, wanted)]
-    with TemporaryDirectory(prefix="hocba-bench-") as folder:
+    with TemporaryDirectory(prefix="hocba-bench-") as folder, Store() as store:
         program = reference.build(Path(folder))
         if program is None:
             console.print("no C compiler with libxml2 and OpenSSL headers: the reference is left out")
         return [
-            summary(load, measure(load, _rounds_of(load, asked.rounds), program, Path(folder)))
+            summary(load, measure(load, _rounds_of(load, asked.rounds), program, Path(folder), store))
             for load in track(loads, "measuring", console=console)
         ]
 
@@ -135,8 +158,9 @@ def _rounds_of(load: Load, rounds: int) -> int:
 
 def _table(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(
-        "shape", "in a package", "bytes", "signatures", "ours µs", "× naive", "× competent", "% of C"
-    )
+        "shape", "in a package", "bytes", "signatures", "ours µs", "× naive", "× competent", "% of C",
+        "stored µs", "× naive, stored", "× competent, stored",
+    )  # fmt: skip
     for row in rows:
         share = row["share_of_c_reference"]
         table.add_row(
@@ -148,6 +172,9 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
             f"{row['naive_over_ours']:.1f}",
             f"{row['competent_over_ours']:.1f}",
             "–" if share is None else f"{share:.0%}",
+            f"{row['storing_microseconds']['ours']:,.0f}",
+            f"{row['naive_over_ours_stored']:.1f}",
+            f"{row['competent_over_ours_stored']:.1f}",
         )
     return table
 

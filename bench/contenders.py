@@ -7,7 +7,7 @@ ours       the engine as the worker runs it: unpack, split, form, schema, rules,
 """
 
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from app.formats.schema import compile_schema, explaining_schema
 from app.ingest.envelope import OuterFields
 from app.ingest.examination import Examination, examine
 from app.ingest.judgement import Outcome, weigh
-from app.ingest.receipts import ReceiptKind, answer
+from app.ingest.reply import sign_answers
 from app.keys import KeyRing, open_key_ring
 from app.records.packing import pack
 from app.verify.policy import ACCEPTANCE
@@ -53,7 +53,7 @@ def _key_ring() -> KeyRing:
 
 def ours(load: Load) -> int:
     """Judge as the worker does, up to what is handed to the database."""
-    outcomes = weigh(examined(load).items, load.origin, entries=load.entries, bars=load.bars)
+    outcomes = weighed(load, examined(load))
     entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
     pack(entries, {})
     seal_answers(load, outcomes)
@@ -71,24 +71,14 @@ def examined(load: Load) -> Examination:
     return examine(load.package.gzipped, outer, HocBaProfile(), LIMITS, ACCEPTANCE)
 
 
-def seal_answers(load: Load, outcomes: Sequence[Outcome]) -> None:
+def weighed(load: Load, examination: Examination) -> Sequence[Outcome]:
+    """Judge what was examined."""
+    return weigh(examination.items, load.origin, entries=load.entries, bars=load.bars)
+
+
+def seal_answers(load: Load, outcomes: Sequence[Outcome]) -> Mapping[int, str]:
     """Sign a receipt for each outcome."""
-    origin, keys = load.origin, _key_ring()
-    for outcome in outcomes:
-        answer(
-            keys,
-            kind=ReceiptKind.ACCEPTANCE,
-            package_id=origin.package_id,
-            position=outcome.position,
-            school_code=origin.school_code,
-            record_id=outcome.record_id,
-            content_sha256=outcome.content_sha256,
-            xml_sha256=outcome.xml_sha256,
-            received_at=origin.received_at,
-            judged_at=NOW,
-            is_late=outcome.is_late,
-            codes=outcome.codes,
-        )
+    return sign_answers(outcomes, load.origin, keys=_key_ring(), now=NOW)
 
 
 def _by_libraries(load: Load, is_valid: Callable[[etree._Element], bool]) -> int:

@@ -189,7 +189,7 @@ class Running:
         return {
             "API": _processor_seconds(self.api.pid),
             "workers": sum(_processor_seconds(worker.pid) for worker in self.workers),
-            "PostgreSQL": _postgres_seconds(self._station.postgres),
+            "PostgreSQL": postgres_seconds(self._station.postgres),
         }
 
     def peak_bytes(self) -> Sequence[int]:
@@ -211,7 +211,8 @@ def _processor_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) / TICKS
 
 
-def _postgres_seconds(postgres: EmbeddedPostgres) -> float:
+def postgres_seconds(postgres: EmbeddedPostgres) -> float:
+    """Give the processor time that a PostgreSQL has used so far, with all its processes."""
     parent = postgres.pid
     if parent is None:
         raise RuntimeError("PostgreSQL does not run")
