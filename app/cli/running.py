@@ -24,6 +24,8 @@ from app.settings import Settings
 
 DATABASE = "hocba"
 BACKLOG = 2048
+# How far a process that only judges steps back (nice(2)): who waits at the door goes first.
+NICENESS = 5
 
 
 class Part(StrEnum):
@@ -182,6 +184,8 @@ def _uvicorn(settings: Settings, service: ServiceState) -> uvicorn.Config:
 async def serve(settings: Settings, owner_url: str, part: Part, *, clock: Clock = system_clock) -> None:
     """Run until SIGINT or SIGTERM; another clock than the system's is for sandboxes (``open_service``)."""
     await prepare_schema(settings, owner_url)
+    if part is Part.WORKER:
+        os.nice(NICENESS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for word in (signal.SIGINT, signal.SIGTERM):
