@@ -7,6 +7,7 @@ package ids, so that most are answered as repeats after having been judged in fu
 
 import argparse
 import asyncio
+import contextlib
 import gzip
 import json
 import statistics
@@ -36,6 +37,8 @@ SIZES: Final = (40, 500)
 QUEUE_BYTES: Final = 8 * 1024 * 1024
 LAYOUT: Final = Layout(workers=2, threads=1, settings={"HOCBA_MAX_QUEUE_BYTES": str(QUEUE_BYTES)})
 SAMPLE_SECONDS: Final = 2.0
+# Before a client that was told to come back after the end tries anything again.
+RESTS_SECONDS: Final = 1.0
 PATIENT: Final = 20
 MAY_COME_BACK: Final = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
 _GZIP_HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -155,6 +158,7 @@ class Sender:
                 begun = time.perf_counter()
                 sent = await self.send(stamp, comes_back=True)
                 if sent is None:
+                    await asyncio.sleep(RESTS_SECONDS)
                     continue
                 while await connection.fetchval(query, UUID(sent)) != "answered":  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.05)
@@ -168,16 +172,18 @@ async def watch(running: Running, until: float) -> list[dict[str, float]]:
     samples = []
     async with httpx.AsyncClient(base_url=running.address, timeout=60) as http:
         while time.perf_counter() < until:
-            lines = (await http.get("/metrics")).text.splitlines()
-            seen = dict(line.rsplit(" ", 1) for line in lines if line.startswith("hocba_"))
-            samples.append(
-                {
-                    "API": running.api_bytes()[0],
-                    "workers": sum(running.worker_bytes()),
-                    "queue": float(seen["hocba_queue_bytes"]),
-                    "oldest": float(seen["hocba_jobs_oldest_seconds"]),
-                }
-            )
+            with contextlib.suppress(httpx.TransportError):  # too busy to tell: the next time
+                lines = (await http.get("/metrics")).text.splitlines()
+                seen = dict(line.rsplit(" ", 1) for line in lines if line.startswith("hocba_"))
+                if "hocba_queue_bytes" in seen:
+                    samples.append(
+                        {
+                            "API": running.api_bytes()[0],
+                            "workers": sum(running.worker_bytes()),
+                            "queue": float(seen["hocba_queue_bytes"]),
+                            "oldest": float(seen["hocba_jobs_oldest_seconds"]),
+                        }
+                    )
             await asyncio.sleep(SAMPLE_SECONDS)
     return samples
 
@@ -195,6 +201,8 @@ async def sustainable(running: Running, token: str, stamps: Sequence[Stamp], sec
                 for stamp in stamps:
                     if await sender.send(stamp, comes_back=True):
                         count += stamp.transcripts
+                    else:
+                        await asyncio.sleep(RESTS_SECONDS)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(2):
@@ -252,11 +260,13 @@ async def measure(
     taken = [*loud.tally.taken, *quiet.tally.taken]
     await running.until_answered(before + len(taken), seconds=1200)
     samples = watching.result()
+    answers = loud.tally.statuses + quiet.tally.statuses
     return {
         "seconds": seconds,
         "sustainable_per_second": round(rate),
         "offered_packages": loud.tally.offered + quiet.tally.offered,
-        "answers": dict(loud.tally.statuses + quiet.tally.statuses),
+        "answers": dict(answers),
+        "answers_500": sum(number for answer, number in answers.items() if answer.startswith("500")),
         "door_ms": spread(loud.tally.door_ms + quiet.tally.door_ms),
         "refusal_ms": spread(loud.tally.refused_ms),
         "retry_after_seconds": spread(loud.tally.told),
