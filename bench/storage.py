@@ -52,6 +52,7 @@ def _entry(number: int, xml: bytes) -> Entry:
         position=number + 1,
         facts=replace(facts, class_name=f"{facts.class_name}-{number // CLASS}"),
         xml=xml,
+        xml_sha256=hashlib.sha256(xml).digest(),
         content_sha256=bytes(32),
         format_version="1.0",
         policy_version="bench",

@@ -187,6 +187,7 @@ def _state(item: ExaminedItem, verdict: Verdict | None) -> ItemState:
 def _entry(item: ExaminedItem, origin: Origin, verdict: Verdict, timed: Timeliness, bars: Bars) -> Entry:
     assert item.facts is not None
     assert item.content_sha256 is not None
+    assert item.xml_sha256 is not None
     return Entry(
         school_id=origin.school_id,
         school_year=origin.school_year,
@@ -194,6 +195,7 @@ def _entry(item: ExaminedItem, origin: Origin, verdict: Verdict, timed: Timeline
         position=item.position,
         facts=item.facts,
         xml=item.xml,
+        xml_sha256=item.xml_sha256,
         content_sha256=item.content_sha256,
         format_version=item.format_version,
         policy_version=verdict.policy_version,

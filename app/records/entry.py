@@ -29,6 +29,7 @@ class Entry:
 
     Attributes:
         xml: the bytes that were verified, standing alone.
+        xml_sha256: their digest.
         content_sha256: digest of the signed content in exclusive canonical form.
         school_year: first year of the school year.
         is_late: whether it missed its cut-off and was taken all the same.
@@ -41,6 +42,7 @@ class Entry:
     position: int
     facts: TranscriptFacts
     xml: bytes
+    xml_sha256: bytes
     content_sha256: bytes
     format_version: str
     policy_version: str

@@ -1,6 +1,5 @@
 """Appending to the ledger: what may not be there twice; the record, its signatures and its first event."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -299,7 +298,7 @@ def _record_row(entry: Entry, packed: PackedXml) -> Mapping[str, object]:
         "xml": packed.xml,
         "xml_encoding": XML_ENCODING,
         "leans_on": packed.leans_on,
-        "xml_sha256": hashlib.sha256(entry.xml).digest(),
+        "xml_sha256": entry.xml_sha256,
         "content_sha256": entry.content_sha256,
         "format_version": entry.format_version,
         "policy_version": entry.policy_version,

@@ -92,6 +92,7 @@ def entry(
         position=position,
         facts=facts,
         xml=xml,
+        xml_sha256=hashlib.sha256(xml).digest(),
         content_sha256=hashlib.sha256(xml).digest(),
         format_version="1.0",
         policy_version="test-1",
@@ -110,7 +111,12 @@ def of_class(made: Entry, class_name: str, *, signers: int = 1, length: int = 20
 
     own, shared = hard_to_press(made.facts.record_id.int, 100), hard_to_press(f"signers {signers}", length)
     xml = f"<HocBa>{own}{shared}</HocBa>".encode()
-    return replace(made, xml=xml, facts=replace(made.facts, class_name=class_name))
+    return replace(
+        made,
+        xml=xml,
+        xml_sha256=hashlib.sha256(xml).digest(),
+        facts=replace(made.facts, class_name=class_name),
+    )
 
 
 async def put(
