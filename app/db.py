@@ -16,6 +16,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Delete,
@@ -169,13 +170,19 @@ async def move(
     Refuses with QH-020 where the row is not (or no longer) in the source state: somebody else was first,
     and a silent success would tell two people that they decided.
     """
-    moved = await _guarded_move(table, tuple(key), tuple(values)).count(
-        connection,
-        **{f"key_{name}": value for name, value in key.items()},
-        **values,
-        key_state=source,
-        state=target,
-    )
+    if any(isinstance(value, ColumnElement) for value in values.values()):
+        # A statement of its own: what the database computes cannot be sent as a value.
+        is_held = (table.c[name] == value for name, value in {**key, "state": source}.items())
+        change = update(table).where(*is_held).values(state=target, **values)
+        moved = (await connection.execute(change)).rowcount
+    else:
+        moved = await _guarded_move(table, tuple(key), tuple(values)).count(
+            connection,
+            **{f"key_{name}": value for name, value in key.items()},
+            **values,
+            key_state=source,
+            state=target,
+        )
     if moved != 1:
         raise DomainError("QH-020", state=source)
 

@@ -62,6 +62,21 @@ async def test_a_move_sets_what_goes_with_it(owner: AsyncEngine) -> None:
     assert name == "x"
 
 
+async def test_a_move_sets_what_the_database_computes(owner: AsyncEngine) -> None:
+    async with transaction(owner) as connection:
+        await move(connection, package_progress, KEY, source="received", target="processing")
+        await move(
+            connection, package_progress, KEY, source="processing", target="answered",
+            answered_at=database_now(),
+        )  # fmt: skip
+        assert await connection.scalar(select(package_progress.c.answered_at)) is not None
+        with pytest.raises(DomainError):
+            await move(
+                connection, package_progress, KEY, source="processing", target="answered",
+                answered_at=database_now(),
+            )  # fmt: skip
+
+
 async def test_nothing_of_a_failed_transaction_stays(owner: AsyncEngine) -> None:
     async def move_and_fail() -> None:
         async with transaction(owner) as connection:
