@@ -108,21 +108,13 @@ async def change_calendar(
         raise DomainError("QH-005")
     _refuse(draft_objection(drafts))
     before = await load_calendar(connection, province)
-    number = await _next_number(connection, province)
+    number = await _take_number(connection, province, school_year, reason=reason, officer=officer)
     rows = tuple(_row(draft, school_year, province, number) for draft in drafts)
     others = tuple(row for row in before.own if row.school_year != school_year)
     after = calendar_of(province, (*others, *rows), own_version=number)
     moment = (await connection.execute(select(database_now()))).scalar_one()
     _refuse(objection(before, after, school_year, moment))
-    await _insert(
-        connection,
-        rows,
-        province=province,
-        school_year=school_year,
-        number=number,
-        reason=reason,
-        officer=officer,
-    )
+    await _insert(connection, rows, province=province, number=number)
     await record_act(
         connection,
         now=now,
@@ -139,11 +131,34 @@ def _refuse(found: Finding | None) -> None:
         raise DomainError(found.code, **found.facts)
 
 
-async def _next_number(connection: AsyncConnection, province: str) -> int:
-    last = await connection.execute(
+async def _take_number(
+    connection: AsyncConnection, province: str, school_year: int, *, reason: str, officer: Officer
+) -> int:
+    """Take the next number for a change; of two officers at once one is told that the other was first.
+
+    It is taken before the clock is read: a sealer waits for whatever had begun to write at its cut-off, so
+    that no change judged before that instant can commit after the snapshot.
+    """
+    last = await connection.scalar(
         select(func.max(calendar_version.c.number)).where(calendar_version.c.province_code == province)
     )
-    return int(last.scalar_one() or 0) + 1
+    number = int(last or 0) + 1
+    taken = await connection.execute(
+        upsert(calendar_version)
+        .values(
+            province_code=province,
+            number=number,
+            school_year=school_year,
+            reason=reason,
+            author_kind=officer.kind,
+            author=officer.id,
+        )
+        .on_conflict_do_nothing()
+        .returning(calendar_version.c.number)
+    )
+    if taken.one_or_none() is None:
+        raise DomainError("QH-020", state=f"{province}-{number - 1}")
+    return number
 
 
 def _row(draft: CutOffDraft, school_year: int, province: str, number: int) -> CalendarRow:
@@ -163,31 +178,16 @@ def _row(draft: CutOffDraft, school_year: int, province: str, number: int) -> Ca
 
 
 async def _insert(
-    connection: AsyncConnection,
-    rows: Sequence[CalendarRow],
-    *,
-    province: str,
-    school_year: int,
-    number: int,
-    reason: str,
-    officer: Officer,
+    connection: AsyncConnection, rows: Sequence[CalendarRow], *, province: str, number: int
 ) -> None:
-    """Insert a version; its number is what makes two officers' changes wait for each other."""
-    key = {"province_code": province, "number": number}
-    taken = await connection.execute(
-        upsert(calendar_version)
-        .values(**key, school_year=school_year, reason=reason, author_kind=officer.kind, author=officer.id)
-        .on_conflict_do_nothing()
-        .returning(calendar_version.c.number)
-    )
-    if taken.one_or_none() is None:
-        raise DomainError("QH-020", state=f"{province}-{number - 1}")
+    """Insert the rows of a change."""
     if rows:
         await connection.execute(
             insert(calendar_row),
             [
                 {
-                    **key,
+                    "province_code": province,
+                    "number": number,
                     "position": position,
                     "level": row.level,
                     "grade": row.grade,

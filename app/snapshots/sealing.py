@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -44,6 +44,7 @@ class Outcome(StrEnum):
     HELD = "held"  # packages received before the cut-off are not answered yet
     IN_FLIGHT = "in_flight"  # a transaction that was open at the cut-off has not ended
     BUSY = "busy"  # another sealer is at it
+    MOVED = "moved"  # the department has moved the cut-off meanwhile: the next attempt goes by the new one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +82,13 @@ async def seal(sealer: Sealer, scope: Scope) -> Outcome:
     Raises:
         ValueError: the cut-off has not passed.
     """
-    barrier = await _barrier(sealer, scope)
+    barrier, cut_off = await _barrier(sealer, scope)
     still = sealer.engine.execution_options(isolation_level="REPEATABLE READ")
     for _ in range(1 + sealer.patience // PAUSE):
         try:
             async with transaction(still) as connection:
                 if (await connection.execute(_OLDEST_OPEN)).scalar_one() >= barrier:
-                    return await _seal_once(sealer, connection, scope)
+                    return await _seal_once(sealer, connection, scope, cut_off)
         except IntegrityError:  # a snapshot's row is unique: another sealer committed while we read
             async with transaction(sealer.engine) as connection:
                 if await is_sealed(connection, scope):
@@ -97,20 +98,22 @@ async def seal(sealer: Sealer, scope: Scope) -> Outcome:
     return Outcome.IN_FLIGHT
 
 
-async def _barrier(sealer: Sealer, scope: Scope) -> int:
+async def _barrier(sealer: Sealer, scope: Scope) -> tuple[int, datetime]:
     """Draw a transaction number after the cut-off: whatever was received before it has a smaller one.
 
-    For intake draws its number, by claiming the package's id, before it reads the clock.
+    For intake draws its number, by claiming the package's id, before it reads the clock. So does whoever
+    changes the calendar, which may move the cut-off that is given beside the number.
     """
     async with transaction(sealer.engine) as connection:
         calendar = await load_calendar(connection, scope.province)
         moment = (await connection.execute(select(database_now()))).scalar_one()
-        if moment < scope.cut_off(calendar):
+        cut_off = scope.cut_off(calendar)
+        if moment < cut_off:
             raise ValueError(f"{scope.kind} of {scope.school_year} is not due")
-        return int((await connection.execute(_OWN_NUMBER)).scalar_one())
+        return int((await connection.execute(_OWN_NUMBER)).scalar_one()), cut_off
 
 
-async def _seal_once(sealer: Sealer, connection: AsyncConnection, scope: Scope) -> Outcome:
+async def _seal_once(sealer: Sealer, connection: AsyncConnection, scope: Scope, cut_off: datetime) -> Outcome:
     """Seal in a transaction that sees everything received before the cut-off, and only one instant."""
     lock = func.pg_try_advisory_xact_lock(func.hashtextextended(_name(scope), 0))
     if not await connection.scalar(select(lock)):
@@ -118,7 +121,8 @@ async def _seal_once(sealer: Sealer, connection: AsyncConnection, scope: Scope) 
     if await is_sealed(connection, scope):
         return Outcome.ALREADY
     calendar = await load_calendar(connection, scope.province)
-    cut_off = scope.cut_off(calendar)
+    if scope.cut_off(calendar) != cut_off:
+        return Outcome.MOVED
     unanswered = await holding_packages(connection, scope, cut_off)
     if not all(held.is_left_out for held in unanswered):
         return Outcome.HELD

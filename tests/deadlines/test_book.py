@@ -4,7 +4,7 @@ import asyncio
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -101,6 +101,24 @@ async def test_the_database_s_moment_decides_what_has_passed(
     assert refused.value.code == "TH-010"
     async with transaction(engine) as connection:
         assert (await load_calendar(connection, "66")).own == ()
+
+
+async def test_a_change_begins_to_write_before_it_reads_the_clock(
+    engine: AsyncEngine, province: Province
+) -> None:
+    """A sealer waits for whoever had begun to write at the cut-off; nobody reads the clock before that."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    async with transaction(engine) as connection:
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        await change(connection, province, draft(20))
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+    written = next(n for n, text_ in enumerate(statements) if "INSERT INTO calendar_version" in text_)
+    read = next(n for n, text_ in enumerate(statements) if text_.startswith("SELECT hocba_now()"))
+    assert written < read
 
 
 @pytest.mark.parametrize(

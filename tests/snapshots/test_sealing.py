@@ -11,6 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from app.actors import System
 from app.db import open_engine, transaction
+from app.deadlines.book import change_calendar
+from app.deadlines.calendar import Category, Mode, Stage
+from app.deadlines.changes import CutOffDraft
 from app.errors import DomainError
 from app.keys import KeyRing
 from app.merkle import RootBuilder, leaf_hash
@@ -118,6 +121,32 @@ async def test_a_package_in_flight_across_the_instant_is_waited_for(ledger: Ledg
     assert await patient is Outcome.HELD
     await ledger.answer(package_id)
     assert await seal(ledger.sealer, scope()) is Outcome.SEALED
+
+
+async def test_a_cut_off_that_is_put_off_in_flight_is_not_sealed_too_early(ledger: Ledger) -> None:
+    """Decided before the old cut-off, committed after it, while a sealer waits: the new one holds."""
+    await ledger.answered_package()
+    ledger.clock.now = SCHOOL_CUT_OFF - MICROSECOND
+    later = CutOffDraft(
+        category=Category.CONFIRMED, stage=Stage.SCHOOL, cut_off=SCHOOL_CUT_OFF + timedelta(days=5),
+        mode=Mode.SOFT, source="Công văn của Sở",
+    )  # fmt: skip
+    async with transaction(ledger.engine) as connection:
+        await change_calendar(
+            connection, 2025, [later], reason="Bão", now=ledger.clock(),
+            officer=ledger.province.officers["so66"],
+        )  # fmt: skip
+        ledger.clock.now = SCHOOL_CUT_OFF + SECOND
+        hasty = replace(ledger.sealer, patience=timedelta(milliseconds=150))
+        assert await seal(hasty, scope()) is Outcome.IN_FLIGHT
+        patient = asyncio.create_task(seal(ledger.sealer, scope()))
+        await asyncio.sleep(0.3)
+        assert not patient.done()
+    assert await patient is Outcome.MOVED
+    assert await count(ledger) == (0, 0, 0)
+    ledger.clock.now = later.cut_off
+    assert await seal(ledger.sealer, scope()) is Outcome.SEALED
+    assert (await ledger.sealed()).cut_off == later.cut_off
 
 
 async def leave(ledger: Ledger, package_id: UUID, officer: str) -> None:
