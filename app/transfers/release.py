@@ -18,7 +18,7 @@ from app.organisations.kinds import Organisation, OrganisationKind
 from app.organisations.scope import school_for
 from app.organisations.tree import find_organisation, legal_date, organisation_by_id
 from app.policies.book import policies_at
-from app.records.custody import managed_of_pupil, records_of_one_school
+from app.records.custody import managed_of_pupil, managed_records, records_of_one_school
 from app.records.entry import ManagedRecord
 from app.transfers.life import TRANSFER_LIFECYCLE, TransferState, needs_consent
 from app.transfers.tables import transfer, transfer_event, transfer_item
@@ -94,7 +94,7 @@ async def _insert(
     now: datetime,
     actor: Submitter,
 ) -> UUID:
-    """Insert the transfer, its items and its first event; a unique index decides between two at once."""
+    """Insert the transfer, its items and its first event."""
     at: datetime = (await connection.execute(select(database_now()))).scalar_one()
     transfer_id, state = uuid7(now), TRANSFER_LIFECYCLE.initial
     must_consent = needs_consent(
@@ -115,24 +115,37 @@ async def _insert(
             state=state,
         )
     )
+    await _insert_items(connection, transfer_id, records, giver)
+    await append_event(connection, transfer_id, None, state, at=at, actor=actor)
+    return transfer_id
+
+
+async def _insert_items(
+    connection: AsyncConnection, transfer_id: UUID, records: Sequence[ManagedRecord], giver: Organisation
+) -> None:
+    """Insert the records; a unique index decides between two transfers of one at once."""
     rows = [
         {
             "transfer_id": transfer_id,
             "record_id": held.record_id,
             "issuer_id": held.issuer_id,
             "school_year": held.school_year,
-            "state": state,
+            "state": TRANSFER_LIFECYCLE.initial,
         }
         for held in records
     ]
     taken = await connection.execute(
         upsert(transfer_item).values(rows).on_conflict_do_nothing().returning(transfer_item.c.record_id)
     )
-    open_already = {held.record_id for held in records} - set(taken.scalars())
+    wanted = {held.record_id for held in records}
+    open_already = wanted - set(taken.scalars())
     if open_already:
         raise DomainError("TR-061", records=listed(open_already), count=len(open_already))
-    await append_event(connection, transfer_id, None, state, at=at, actor=actor)
-    return transfer_id
+    # The index has waited for a transfer that was being accepted: what it took is no longer there to give.
+    now_held = await managed_records(connection, wanted)
+    moved = [record_id for record_id, held in now_held.items() if held.manager_id != giver.id]
+    if moved:
+        raise DomainError("QH-061", records=listed(moved), count=len(moved))
 
 
 async def append_event(
