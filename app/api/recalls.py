@@ -33,13 +33,12 @@ from app.errors import DomainError
 from app.ids import hex32
 from app.organisations.scope import require_in_scope
 from app.organisations.tree import legal_date
-from app.recalls.decisions import Action, Decision, decide
+from app.recalls.decisions import Action, Decision, decide, hold_requests
 from app.recalls.impact import impact_of
 from app.recalls.life import RecallState
 from app.recalls.reasons import REASONS
-from app.recalls.register import RecallView, find_recall, history, items_of, list_recalls, records_of
+from app.recalls.register import RecallView, find_recall, history, items_of, list_recalls
 from app.recalls.request import RecallDraft, request_recall, withdraw
-from app.records.custody import hold_records
 
 router = APIRouter(prefix="/api/v1/recalls", tags=["recalls"])
 
@@ -111,8 +110,7 @@ async def decide_many(
     """
     now, results = service.clock(), dict[str, DecisionOut]()
     recall_ids = sorted({UUID(text) for text in asked.recall_ids})
-    # All records are locked in one order first: two officers deciding at once wait in line, not in a circle.
-    await hold_records(connection, await records_of(connection, recall_ids))
+    await hold_requests(connection, recall_ids)
     for recall_id in recall_ids:
         impact = await _reach(connection, recall_id, actor, now) if preview else None
         try:

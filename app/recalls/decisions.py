@@ -24,6 +24,7 @@ from app.recalls.register import RecallView, find_recall, records_of
 from app.recalls.statement import Statement, sign_statement
 from app.recalls.tables import recall, recall_event, recall_item
 from app.recalls.window import course_for
+from app.records.changes import hold_changes
 from app.records.custody import hold_records, managed_records
 from app.records.entry import ManagedRecord
 from app.records.recalling import recall_records
@@ -51,6 +52,20 @@ class Decision:
 
     action: Action
     reason: str | None = None
+
+
+async def hold_requests(connection: AsyncConnection, recall_ids: Sequence[UUID]) -> None:
+    """Lock, in one order, whatever deciding these requests one after another is going to wait for.
+
+    Two officers who decide on many at once so wait in line, not in a circle.
+    """
+    await hold_records(connection, await records_of(connection, recall_ids))
+    items = await connection.execute(
+        select(recall_item.c.issuer_id, recall_item.c.school_year)
+        .where(recall_item.c.recall_id.in_(sorted(recall_ids)))
+        .distinct()
+    )
+    await hold_changes(connection, [(row.issuer_id, row.school_year) for row in items])
 
 
 async def decide(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Integer, SmallInteger, Table
+from sqlalchemy import BigInteger, Column, Integer, SmallInteger, Table, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,3 +35,13 @@ async def note_changes(connection: AsyncConnection, schools: Iterable[tuple[int,
     """
     for school_id, school_year in sorted(set(schools)):
         await _NOTE.count(connection, school_id=school_id, school_year=school_year)
+
+
+async def hold_changes(connection: AsyncConnection, schools: Iterable[tuple[int, int]]) -> None:
+    """Wait in one order for what a transaction is going to note in more than one go."""
+    await connection.execute(
+        select(school_change.c.changes)
+        .where(tuple_(school_change.c.school_id, school_change.c.school_year).in_(sorted(set(schools))))
+        .order_by(school_change.c.school_id, school_change.c.school_year)
+        .with_for_update()
+    )

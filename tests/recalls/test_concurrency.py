@@ -6,22 +6,24 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import func, select
 
 from app.db import transaction
 from app.errors import DomainError
-from app.recalls.decisions import Action, Decision, decide
+from app.recalls.decisions import Action, Decision, decide, hold_requests
 from app.recalls.escalation import prompt_overdue
 from app.recalls.request import RecallDraft, request_recall, withdraw
 from app.recalls.tables import recall, recall_item
 from app.records import Clash
+from app.records.custody import managed_records
 from app.records.status import RecordEventKind
 from app.records.tables import record_event
 from app.transfers.answer import answer_transfer
 from app.transfers.life import Action as TransferAction
 from app.transfers.release import ReleaseDraft, release
 from tests.builders.ledger import PUPIL, entry, happened, issue, put, standing
-from tests.builders.province import OTHER_PRIMARY, PRIMARY
+from tests.builders.province import CONTINUING, OTHER_PRIMARY, PRIMARY, UPPER
 from tests.recalls.conftest import Ground
 
 PLACE = (f"id:{PUPIL}", 2025, "02")
@@ -163,6 +165,29 @@ async def test_of_many_releases_of_one_record_one_is_open(ground: Ground) -> Non
     assert result == {"done": 1, "TR-061": 4}
 
 
+@pytest.mark.parametrize("is_recalled", [False, True])
+async def test_what_is_being_accepted_is_not_released_a_second_time(
+    ground: Ground, *, is_recalled: bool
+) -> None:
+    """A release that waits for another's acceptance finds that the school manages the record no longer."""
+    record_id = await issue(ground.engine, ground.province.ids[PRIMARY])
+    if is_recalled:
+        await settle(ground, await ask(ground, record_id), Action.APPROVE)
+    transfer_id = await hand_over(ground, record_id)
+    async with transaction(ground.engine) as connection:
+        await answer_transfer(
+            connection, transfer_id, TransferAction.ACCEPT,
+            now=ground.clock(), actor=ground.province.clients["rival"],
+        )  # fmt: skip
+        second = asyncio.create_task(outcomes(hand_over(ground, record_id)))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+    assert await second == {"QH-061": 1}
+    async with transaction(ground.engine) as connection:
+        held = (await managed_records(connection, [record_id]))[record_id]
+    assert held.manager_id == ground.province.ids[OTHER_PRIMARY]
+
+
 async def test_two_schedulers_prompt_once(ground: Ground) -> None:
     for number in range(5):
         pupil = f"06621500040{number}"
@@ -173,6 +198,38 @@ async def test_two_schedulers_prompt_once(ground: Ground) -> None:
     ground.clock.advance(timedelta(days=4))
     rounds = await asyncio.gather(*(prompt_overdue(ground.engine, ground.clock) for _ in range(4)))
     assert sum(done.escalated for done in rounds) == 5
+
+
+async def test_two_officers_deciding_on_the_same_schools_in_opposite_order_both_get_through(
+    ground: Ground,
+) -> None:
+    """Each has decided on a first request before the other goes on to a second one, of that first school."""
+    upper, continuing = ground.province.ids[UPPER], ground.province.ids[CONTINUING]
+    asked = [
+        await ask(ground, await issue(ground.engine, school, pupil=f"06621500060{n}", level=level, grade=10))
+        for n, (school, level) in enumerate(
+            [(upper, "04"), (continuing, "05"), (continuing, "05"), (upper, "04")]
+        )
+    ]
+    has_begun = asyncio.Event()
+
+    async def approve(recall_ids: list[UUID], officer: str) -> None:
+        async with transaction(ground.engine) as connection:
+            await hold_requests(connection, recall_ids)
+            for recall_id in recall_ids:
+                await decide(
+                    connection, recall_id, Decision(action=Action.APPROVE), keys=ground.keys,
+                    now=ground.clock(), officer=ground.province.officers[officer],
+                )  # fmt: skip
+                has_begun.set()
+                await asyncio.sleep(0.1)
+
+    async def approve_others() -> None:
+        await has_begun.wait()
+        await approve(asked[2:], "so66b")
+
+    assert await outcomes(approve(asked[:2], "so66"), approve_others()) == {"done": 2}
+    assert await standing(ground.engine) == {}
 
 
 async def test_two_officers_deciding_many_at_once_decide_each_once(ground: Ground) -> None:
