@@ -71,6 +71,7 @@ from app.offload import Offload
 from app.recalls.escalation import prompt_overdue
 from app.recalls.superseding import supersede_requests
 from app.settings import Settings
+from app.snapshots.overrides import is_left_out
 from app.snapshots.sealing import Sealer, seal_due
 from app.verify.policy import ACCEPTANCE
 from app.verify.revocation.fetching import FetchRules
@@ -171,6 +172,7 @@ async def open_service(
                 rules=SIGNER_RULES,
                 shelf=shelf,
                 on_replaced=supersede_requests,
+                is_left_out=is_left_out,
             ),
             authenticator=Authenticator(
                 engine=engine, keys=keys, clock=clock, issuer=ISSUER, oidc=_provider(settings)

@@ -200,6 +200,23 @@ def lock_of(record: Received, calendar: Calendar, extensions: Iterable[Extension
     return lock_at(obligation_met(record, calendar), record.received_at, calendar, extensions)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """By what the records of one issuing school are locked, whoever manages them since.
+
+    Attributes:
+        calendar: of the school's province.
+        extensions: that the school was granted.
+    """
+
+    calendar: Calendar
+    extensions: tuple[Extension, ...] = ()
+
+    def lock_of(self, record: Received) -> datetime:
+        """Give the instant from which one of the school's records is locked."""
+        return lock_of(record, self.calendar, self.extensions)
+
+
 @lru_cache(maxsize=1024)
 def _cut_offs(obligation: Obligation, calendar: Calendar) -> tuple[CalendarRow, CalendarRow]:
     """Give the obligation's own cut-off and the final one."""

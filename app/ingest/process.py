@@ -28,7 +28,7 @@ from app.ingest.intake import Submission
 from app.ingest.judgement import Bars, Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
 from app.ingest.package import PACKAGE_LIFE, ItemState, PackageState, school_year_of
-from app.ingest.replacement import replacement_rule
+from app.ingest.replacing import replacement_rule_for
 from app.ingest.reply import sign_answers, write_findings, write_outcomes
 from app.ingest.tables import item, item_event, package, package_event, package_progress
 from app.jobs import Job
@@ -51,6 +51,8 @@ MAX_TRIES: Final = 5
 
 # Told in the transaction which records are replaced, each by which.
 OnReplaced = Callable[[AsyncConnection, Mapping[UUID, UUID]], Awaitable[None]]
+# Says whether a seal did not wait for a package.
+IsLeftOut = Callable[[AsyncConnection, UUID], Awaitable[bool]]
 
 
 class _TakenMeanwhileError(Exception):
@@ -70,6 +72,7 @@ class Bench:
     rules: SignerRules
     shelf: Shelf
     on_replaced: OnReplaced
+    is_left_out: IsLeftOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +136,8 @@ async def judge_package(bench: Bench, job: Job, worker: str) -> None:
         positions = received.held if received.is_answered else None
         for attempt in range(1, MAX_TRIES + 1):
             judged = await _judge(bench, connection, received.origin, examination, positions)
-            sealed = await bench.offload.run(
-                _seal, bench, judged, received.origin
-            )  # before any lock is taken
+            # Before any lock is taken.
+            sealed = await bench.offload.run(_seal, bench, judged, received.origin)
             try:
                 async with connection.begin():
                     await _commit(bench, connection, received, examination, judged=judged, sealed=sealed)
@@ -302,8 +304,9 @@ async def _judge(
         bars=bars,
     )
     async with connection.begin():
-        rule = replacement_rule(bars.policies, bars.calendar, bars.extensions)
         entered = [o.entry for o in outcomes if o.entry is not None]
+        is_after_all = positions is not None or await bench.is_left_out(connection, origin.package_id)
+        rule = await replacement_rule_for(connection, entered, origin, bars, is_after_all=is_after_all)
         clashes = await find_clashes(connection, entered, rule=rule)
         bases = await bases_for(connection, entered)
     return _Judged(

@@ -6,10 +6,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.deadlines.book import load_calendar
-from app.deadlines.calendar import Calendar
-from app.deadlines.extensions import extensions_of
-from app.deadlines.rules import Extension, lock_of, obligation_met, timeliness
+from app.deadlines.locks import terms_of
+from app.deadlines.rules import Terms, obligation_met, timeliness
 from app.errors import DomainError
 from app.ids import listed
 from app.organisations.tables import organisation
@@ -26,14 +24,11 @@ async def course_for(
     The calendar is that of the province that issued, the policy that of the province that manages.
     """
     policies = await policies_at(connection, at)
-    provinces = await _provinces(connection, {s for r in records for s in (r.issuer_id, r.manager_id)})
-    calendars = {province: await load_calendar(connection, province) for province in set(provinces.values())}
-    extensions = {
-        issuer: await extensions_of(connection, issuer) for issuer in {r.issuer_id for r in records}
-    }
+    terms = await terms_of(connection, {held.issuer_id for held in records})
+    provinces = await _provinces(connection, {held.manager_id for held in records})
     courses = {
         held.record_id: course_of(
-            window_of(held, calendars[provinces[held.issuer_id]], extensions[held.issuer_id], at=at),
+            window_of(held, terms[held.issuer_id], at=at),
             policies,
             province=provinces[held.manager_id],
             level=held.level,
@@ -47,11 +42,9 @@ async def course_for(
     return joint_course(courses.values())
 
 
-def window_of(
-    held: ManagedRecord, calendar: Calendar, extensions: Sequence[Extension] = (), *, at: datetime
-) -> LegalWindow:
+def window_of(held: ManagedRecord, terms: Terms, *, at: datetime) -> LegalWindow:
     """Say where the calendar, and what its issuer was granted, stand for a record at a moment."""
-    locked_at = lock_of(held, calendar, extensions)
+    locked_at, calendar = terms.lock_of(held), terms.calendar
     final = timeliness(held.received_at, obligation_met(held, calendar), calendar).final
     return LegalWindow(is_locked=at >= locked_at, is_final=at >= max(locked_at, final.cut_off))
 

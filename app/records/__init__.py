@@ -1,7 +1,7 @@
 """The ledger of records (học bạ số): appended once, read for ever, status read off its events."""
 
 from app.records.entry import Clash, Entry, ManagedRecord, ReplacementRule, SignatureView
-from app.records.ledger import append, bases_for, find_clashes, hold_places
+from app.records.ledger import append, bases_for, find_clashes, hold_places, issuers_of_replaced
 from app.records.reading import (
     EventView,
     RecordView,
@@ -37,6 +37,7 @@ __all__ = [
     "find_clashes",
     "find_record",
     "hold_places",
+    "issuers_of_replaced",
     "ledger_page",
     "pupil_records",
     "read_xml",

@@ -189,6 +189,17 @@ async def _replace(connection: AsyncConnection, entry: Entry, replaces: UUID) ->
     return result.rowcount == 1
 
 
+async def issuers_of_replaced(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[UUID, int]:
+    """Give who issued the records that entries replace: after a transfer not the school that replaces."""
+    named = [entry.facts.replaces for entry in entries if entry.facts.replaces is not None]
+    if not named:
+        return {}
+    rows = await connection.execute(
+        select(record_claim.c.record_id, record_claim.c.school_id).where(record_claim.c.record_id.in_(named))
+    )
+    return {row.record_id: row.school_id for row in rows}
+
+
 async def bases_for(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[str, Base]:
     """Give, by class, the newest record that is kept alone and short enough to lean on."""
     if not entries:
@@ -219,7 +230,7 @@ async def append(
     )
     signatures = [_signature_row(entry, one) for entry in entries for one in entry.signatures]
     await copy_rows(connection, record_signature, signatures)
-    issuers = await _issuers(connection, entries)
+    issuers = await issuers_of_replaced(connection, entries)
     at = await database_moment(connection)
     events = [
         _event(entry, entry.facts.record_id, RecordEventKind.RECORDED, {}, now, issuer_id=entry.school_id)
@@ -236,17 +247,6 @@ async def append(
     await copy_rows(connection, record_event, [{**event, "at": at} for event in events])
     touched = [(issuer_id, entries[0].school_year) for issuer_id in issuers.values()]
     await note_changes(connection, [*touched, *((entry.school_id, entry.school_year) for entry in entries)])
-
-
-async def _issuers(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[UUID, int]:
-    """Give who issued the records that entries replace: after a transfer not the school that replaces."""
-    named = [entry.facts.replaces for entry in entries if entry.facts.replaces is not None]
-    if not named:
-        return {}
-    rows = await connection.execute(
-        select(record_claim.c.record_id, record_claim.c.school_id).where(record_claim.c.record_id.in_(named))
-    )
-    return {row.record_id: row.school_id for row in rows}
 
 
 def _event(

@@ -25,7 +25,6 @@ class RecordView:
     record_id: UUID
     school_id: int
     school_code: str
-    province_code: str
     school_year: int
     package_id: UUID
     position: int
@@ -79,7 +78,6 @@ class EventView:
 
 _COLUMNS = [
     organisation.c.code.label("school_code"),
-    organisation.c.province_code,
     *(record.c[name] for name in RecordView.__dataclass_fields__ if name in record.c),
 ]
 

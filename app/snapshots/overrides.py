@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,7 @@ from app.deadlines.book import load_calendar
 from app.deadlines.calendar import in_legal_zone
 from app.errors import DomainError
 from app.ids import hex32, listed
-from app.snapshots.due import holding_packages, is_sealed
+from app.snapshots.due import OFFICERS_NEEDED, holding_packages, is_sealed
 from app.snapshots.scopes import Scope
 from app.snapshots.tables import snapshot_override
 
@@ -78,6 +78,18 @@ async def leave_out(
             school_id=held.school_id,
             facts={"kind": scope.kind, "school_year": scope.school_year},
         )
+
+
+async def is_left_out(connection: AsyncConnection, package_id: UUID) -> bool:
+    """Say whether two officers decided that some seal need not wait for a package."""
+    override = snapshot_override.c
+    decided = (
+        select(override.kind)
+        .where(override.package_id == package_id)
+        .group_by(override.province_code, override.school_year, override.kind)
+        .having(func.count() >= OFFICERS_NEEDED)
+    )
+    return bool(await connection.scalar(select(decided.exists())))
 
 
 def _written(scope: Scope) -> str:

@@ -1,16 +1,23 @@
 """Replacement from package to record: before the lock directly, after it only through a recall."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest_asyncio
 from lxml import etree
+from sqlalchemy import update
 
+from app import jobs
 from app.client.packaging import NAMESPACE
+from app.db import transaction
+from app.demo.authority import KeyKind, issue_seal
 from app.demo.province import School
 from app.demo.transcripts import compose_school, sign_composed
 from tests.builders.ledger import stored_bytes
+from tests.builders.periodic import periodic
 from tests.builders.world import SIGNED, World
 
 AFTER_LOCK = datetime(2026, 7, 5, 3, 0, tzinfo=UTC)
@@ -24,17 +31,21 @@ async def issued(world: World) -> tuple[World, School, str]:
     return world, school, record_of(await send(world, school, seed=66))
 
 
-async def send(world: World, school: School, *, seed: int, replaces: str | None = None) -> dict[str, Any]:
-    """Send the first pupil's transcript, which may replace another; gives its item of the answer."""
+def transcript(world: World, school: School, *, seed: int, replaces: str | None = None) -> etree._Element:
+    """The first pupil's transcript, which may replace another."""
     composed = compose_school(world.province, school, signed_at=SIGNED, seed=seed)[0]
     if replaces is not None:
         code = next(composed.element.iter(f"{{{NAMESPACE}}}MaTraCuu"))
         named = etree.Element(f"{{{NAMESPACE}}}ThayThe")
         named.text = replaces
         code.addnext(named)
-    transcript = sign_composed(composed, signed_at=SIGNED)
-    answer = await world.send(school, world.package(school, [transcript]))
-    item: dict[str, Any] = answer["items"][0]
+    return sign_composed(composed, signed_at=SIGNED)
+
+
+async def send(world: World, school: School, *, seed: int, replaces: str | None = None) -> dict[str, Any]:
+    """Send such a transcript; gives its item of the answer."""
+    package = world.package(school, [transcript(world, school, seed=seed, replaces=replaces)])
+    item: dict[str, Any] = (await world.send(school, package))["items"][0]
     return item
 
 
@@ -143,3 +154,70 @@ async def test_an_open_request_for_what_is_replaced_is_closed_and_both_sides_rea
     assert approved.json()["code"] == "QH-066"
     record = await shown(world, school, old)
     assert (record["status"], record["recalls"][0]["status"]) == ("replaced", "superseded")
+
+
+async def certified(world: World, record_id: str) -> list[dict[str, Any]]:
+    """Let the periodic work run; gives the lines that the snapshots sealed since hold of a record."""
+    await periodic(world)
+    caller, lines = world.as_("canbo.sogddt"), []
+    for one in (await world.http.get("/api/v1/snapshots", headers=caller)).json()["items"]:
+        address = f"/api/v1/snapshots/{one['snapshot_id']}/proofs/{record_id}"
+        proof = (await world.http.get(address, headers=caller)).json()
+        lines += [json.loads(shown["line"]) for shown in proof["lines"]]
+    return lines
+
+
+async def test_what_was_held_until_after_the_lock_replaces_nothing_any_more(
+    issued: tuple[World, School, str],
+) -> None:
+    """Sent in time under a new seal that is approved days after: by then a snapshot certifies the old one."""
+    world, school, old = issued
+    authority = next(one for one in world.province.authorities if one.owner_class == "public_sector")
+    place = school.commune.place
+    seal = issue_seal(authority, school_name=school.name, locality=place, at=SIGNED, kind=KeyKind.P_256)
+    renewed = replace(school, seal=seal)
+    registered = await world.register(renewed, "NHA_TRUONG", seal)
+    package = world.package(renewed, [transcript(world, renewed, seed=67, replaces=old)])
+    assert (await world.send(renewed, package))["items"][0]["outcome"] == "held"
+
+    world.clock.now = AFTER_LOCK
+    assert [line["status"] for line in await certified(world, old)] == ["in_force"]
+    await world.approve(school, registered)
+    await world.work()
+    settled = (await world.read(package.package_id, caller=school.code))["items"][0]
+    assert refusals(settled) == ["TH-061"]
+    assert (await shown(world, school, old))["status"] == "in_force"
+
+    await recall(world, school, old)
+    assert record_of(await send(world, renewed, seed=68, replaces=old))
+    assert (await shown(world, school, old))["status"] == "recalled"
+
+
+async def test_what_a_seal_did_not_wait_for_replaces_nothing_that_it_certifies(
+    issued: tuple[World, School, str],
+) -> None:
+    world, school, old = issued
+    package = world.package(school, [transcript(world, school, seed=67, replaces=old)])
+    await world.post(package)
+    async with transaction(world.service.engine) as connection:
+        # Its worker has died; the lease lasts.
+        await jobs.claim(connection, worker="dead", lease=timedelta(days=1), limit=1)
+    world.clock.now = AFTER_LOCK
+    for officer in ("canbo.sogddt", "canbo2.sogddt"):
+        answer = await world.http.post(
+            "/api/v1/snapshots/overrides",
+            json={
+                "school_year": "2025-2026",
+                "kind": "SCHOOL_CONFIRMED",
+                "package_ids": [package.package_id],
+                "reason": "Lỗi đĩa",
+            },
+            headers=world.as_(officer),
+        )
+        assert answer.status_code == 200, answer.text
+    assert [line["status"] for line in await certified(world, old)] == ["in_force"]
+    async with transaction(world.service.engine) as connection:
+        await connection.execute(update(jobs.job).values(lease_until=None, worker=None))
+    await world.work()
+    assert refusals((await world.read(package.package_id, caller=school.code))["items"][0]) == ["TH-061"]
+    assert (await shown(world, school, old))["status"] == "in_force"

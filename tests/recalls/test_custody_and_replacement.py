@@ -1,13 +1,20 @@
 """Who may replace what, once a record was handed over to another school."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from app.db import transaction
+from app.deadlines.locks import terms_of
+from app.ingest.replacement import replacement_rule
+from app.policies.policy_set import PolicySet
 from app.recalls.decisions import Action
-from app.records import Clash
+from app.records import Clash, issuers_of_replaced
 from app.records.status import RecordEventKind
+from app.transfers.answer import answer_transfer
+from app.transfers.life import Action as TransferAction
+from app.transfers.release import ReleaseDraft, release
 from tests.builders.ledger import PUPIL, entry, happened, issue, put, standing
-from tests.builders.province import OTHER_PRIMARY, PRIMARY
+from tests.builders.province import FOREIGN, OTHER_PRIMARY, PRIMARY
 from tests.recalls.conftest import Ground
 from tests.recalls.test_concurrency import accept, ask, hand_over, settle
 
@@ -62,3 +69,22 @@ async def test_without_naming_it_a_recalled_record_is_followed_too(ground: Groun
     assert await put(ground.engine, entry(ground.province.ids[PRIMARY], replaces=old)) is (
         Clash.REPLACED_NOT_STANDING
     )
+
+
+async def test_who_took_a_record_over_replaces_it_until_the_lock_of_who_issued_it(ground: Ground) -> None:
+    """Ninh Bình locks on 25/6, the school's own province on 30/6."""
+    old = await issue(ground.engine, ground.province.ids[FOREIGN])
+    giver, taker = ground.province.clients["rival"], ground.province.clients["vendor"]
+    draft = ReleaseDraft(to_school_code=PRIMARY, record_ids=frozenset({old}))
+    async with transaction(ground.engine) as connection:
+        transfer_id = await release(connection, draft, now=ground.clock(), actor=giver)
+        await answer_transfer(connection, transfer_id, TransferAction.ACCEPT, now=ground.clock(), actor=taker)
+    at = datetime(2026, 6, 27, 3, tzinfo=UTC)
+    new = entry(ground.province.ids[PRIMARY], replaces=old, received_at=at)
+    async with transaction(ground.engine) as connection:
+        issuers = await issuers_of_replaced(connection, [new])
+        terms = await terms_of(connection, {new.school_id, *issuers.values()})
+    rule = replacement_rule(PolicySet(), "66", terms)
+    assert await put(ground.engine, new, rule=rule, now=at) is Clash.REPLACED_IS_LOCKED
+    early = entry(ground.province.ids[PRIMARY], replaces=old, received_at=at - timedelta(days=2))
+    assert await put(ground.engine, early, rule=rule, now=at) is None

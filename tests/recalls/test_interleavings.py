@@ -20,14 +20,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, initialize, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import select, text
+from sqlalchemy import select, text, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import jobs, schedule
 from app.api.snapshot_bodies import ProofOut
 from app.db import transaction
+from app.deadlines.locks import locks_of
 from app.offload import Offload
+from app.records import events_of, find_record, status_of
 from app.snapshots.overrides import leave_out
 from app.snapshots.proofs import prove
 from app.snapshots.reading import find_snapshot, manifest_pages, school_counts
@@ -180,29 +182,29 @@ class LegalYear(Interleavings):
             self.said.setdefault((kind, package_id), set()).add(officer)
 
     @rule(
-        step=st.sampled_from([MINUTE, timedelta(days=1), timedelta(days=12), timedelta(days=30)]),
+        step=st.sampled_from([MINUTE, timedelta(days=1), timedelta(days=5)]),
         workers=WORKERS,
         has_stray=st.booleans(),
     )
     def time_passes(self, step: timedelta, workers: int, *, has_stray: bool) -> None:
-        self.move_clock(None, step)
+        self.move_clock(self.clock(), step)
         self.work_by_the_clock(workers, has_stray=has_stray)
 
     @rule(
-        cut_off=st.sampled_from(["school", "upstream", "final"]),
         step=st.sampled_from([-MICROSECOND, timedelta(), MINUTE]),
         workers=WORKERS,
         has_stray=st.booleans(),
     )
-    def a_cut_off_comes(self, cut_off: str, step: timedelta, workers: int, *, has_stray: bool) -> None:
-        self.move_clock(cut_off, step)
+    def the_next_cut_off_comes(self, step: timedelta, workers: int, *, has_stray: bool) -> None:
+        cut_offs = (self.law.school, self.law.upstream, self.law.final)
+        self.move_clock(min((at for at in cut_offs if at > self.clock()), default=self.clock()), step)
         self.work_by_the_clock(workers, has_stray=has_stray)
 
     def work_by_the_clock(self, workers: int, *, has_stray: bool) -> None:
         """The clock calls one worker, or two; there may be a sealer beside them that all took for dead."""
         if not workers:
             return
-        self.move_clock(None, MINUTE)
+        self.move_clock(self.clock(), MINUTE)
         due = self.due()
         strays = [seal_due(self.ledger.sealer)] if has_stray else []
 
@@ -290,6 +292,38 @@ class LegalYear(Interleavings):
     def what_was_sealed_says_the_same(self) -> None:
         for kind, first in self.sealed.items():
             assert self.run(self.observe(kind)) == first
+
+    @invariant()
+    def what_was_certified_in_force_ends_by_an_approved_recall_alone(self) -> None:
+        """Everybody is told what the model knows; what is certified changes by an approved recall."""
+        certified = {
+            UUID(line["record_id"])
+            for first in self.sealed.values()
+            for line in map(json.loads, first.lines)
+            if line["status"] == "in_force"
+        }
+        for record_id, told in self.run(self.statuses()).items():
+            assert told == self.status(record_id)
+            assert record_id not in certified or told in {"in_force", "recalled"}
+
+    def status(self, record_id: UUID) -> str:
+        held = self.known[record_id]
+        if held.recalled_at is not None:
+            return "recalled"
+        if held.successor_received_at is not None:
+            return "replaced"
+        return "in_force" if self.locks_at(record_id) <= self.clock() else "issued"
+
+    async def statuses(self) -> Mapping[UUID, str | None]:
+        async with transaction(self.engine) as connection:
+            views = [await find_record(connection, one, lambda _: true()) for one in self.known]
+            locks = await locks_of(connection, [view for view in views if view is not None])
+            told: dict[UUID, str | None] = {}
+            for view in views:
+                assert view is not None
+                events = [(event.kind, event.at) for event in await events_of(connection, view)]
+                told[view.record_id] = status_of(events, self.clock(), locks_at=locks[view.record_id])
+            return told
 
     @invariant()
     def its_root_and_signature_are_those_of_its_lines(self) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from app.deadlines.calendar import calendar_of
-from app.deadlines.rules import Extension
+from app.deadlines.rules import Extension, Terms
 from app.recalls.life import LegalWindow
 from app.recalls.window import window_of
 from app.records.entry import ManagedRecord
@@ -16,7 +16,6 @@ CONFIRMED_END = datetime(2026, 6, 30, 17, tzinfo=UTC)
 FINAL_END = datetime(2026, 8, 25, 17, tzinfo=UTC)
 UNTIL = FINAL_END + timedelta(days=9)
 TICK = timedelta(microseconds=1)
-NATIONAL = calendar_of("66")
 HELD = ManagedRecord(
     record_id=UUID(int=1),
     issuer_id=1,
@@ -38,6 +37,7 @@ LET_IN = replace(HELD, received_at=FINAL_END)
 EXTENSION = Extension(
     extension_id=UUID(int=2), school_year=2025, category=None, approved_at=FINAL_END, until=UNTIL
 )
+TERMS = Terms(calendar=calendar_of("66"), extensions=(EXTENSION,))
 OPEN = LegalWindow(is_locked=False, is_final=False)
 LOCKED = LegalWindow(is_locked=True, is_final=False)
 CLOSED = LegalWindow(is_locked=True, is_final=True)
@@ -60,4 +60,4 @@ CLOSED = LegalWindow(is_locked=True, is_final=True)
 def test_the_window_turns_with_the_lock_and_the_final_cut_off(
     held: ManagedRecord, at: datetime, window: LegalWindow
 ) -> None:
-    assert window_of(held, NATIONAL, [EXTENSION], at=at) == window
+    assert window_of(held, TERMS, at=at) == window
