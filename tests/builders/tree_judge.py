@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -61,3 +62,24 @@ def signed_claims(token: str, jwks: Sequence[Mapping[str, Any]]) -> dict[str, An
 
 def _decoded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def expected_places(codes: list[UUID], record_id: UUID) -> tuple[str, list[int]]:
+    """Where a proof has to show lines: the code's own, or the neighbours between which it would stand."""
+    if record_id in codes:
+        return "inclusion", [codes.index(record_id)]
+    above = sum(code < record_id for code in codes)
+    return "absence", [place for place in (above - 1, above) if 0 <= place < len(codes)]
+
+
+def counts_of(lines: list[bytes]) -> bytes:
+    """The counts by school, over which the statement's digest goes, read off the lines."""
+    read = [json.loads(line) for line in lines]
+    counts = b""
+    for code in sorted({line["school_code"] for line in read}):
+        own = [line for line in read if line["school_code"] == code]
+        members = {"school_code": code, "total": len(own), "late": sum(line["late"] for line in own)}
+        for status in ("issued", "in_force", "recalled", "replaced"):
+            members[status] = sum(line["status"] == status for line in own)
+        counts += json.dumps(members, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return counts

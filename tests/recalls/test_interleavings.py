@@ -19,7 +19,15 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import select, text, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,7 +46,7 @@ from app.snapshots.sealing import Outcome, Sealer, seal, seal_due
 from app.snapshots.tables import snapshot
 from tests.builders.interleavings import MICROSECOND, Country, Interleavings, country
 from tests.builders.sealing import Ledger, scope
-from tests.builders.tree_judge import leads_to, signed_claims, tree_hash
+from tests.builders.tree_judge import counts_of, expected_places, leads_to, signed_claims, tree_hash
 
 WORKERS = st.sampled_from([0, 1, 1, 2])
 SEAL = "seal snapshots"
@@ -142,7 +150,10 @@ class LegalYear(Interleavings):
         self.run(self.ledger.answer(self.run(self.receive())))
 
     @rule(target=packages)
-    def a_package_comes(self) -> Any:
+    def a_package_is_sent(self) -> Any:
+        return self.a_package_comes()
+
+    def a_package_comes(self) -> UUID:
         package_id = self.run(self.receive())
         self.unanswered.add(package_id)
         return package_id
@@ -185,20 +196,31 @@ class LegalYear(Interleavings):
         step=st.sampled_from([MINUTE, timedelta(days=1), timedelta(days=5)]),
         workers=WORKERS,
         has_stray=st.booleans(),
+        is_worked_off=st.booleans(),
     )
-    def time_passes(self, step: timedelta, workers: int, *, has_stray: bool) -> None:
+    def time_passes(self, step: timedelta, workers: int, *, has_stray: bool, is_worked_off: bool) -> None:
+        """Perhaps everything that waited is answered first."""
+        while is_worked_off and self.unanswered:
+            self.run(self.ledger.answer(self.unanswered.pop()))
         self.move_clock(self.clock(), step)
         self.work_by_the_clock(workers, has_stray=has_stray)
 
     @rule(
+        target=packages,
         step=st.sampled_from([-MICROSECOND, timedelta(), MINUTE]),
         workers=WORKERS,
         has_stray=st.booleans(),
+        has_package=st.sampled_from([False, False, True]),
     )
-    def the_next_cut_off_comes(self, step: timedelta, workers: int, *, has_stray: bool) -> None:
+    def the_next_cut_off_comes(
+        self, step: timedelta, workers: int, *, has_stray: bool, has_package: bool
+    ) -> Any:
+        """Perhaps a package has come before it, and is not answered yet."""
+        under_way = [self.a_package_comes()] if has_package else []
         cut_offs = (self.law.school, self.law.upstream, self.law.final)
         self.move_clock(min((at for at in cut_offs if at > self.clock()), default=self.clock()), step)
         self.work_by_the_clock(workers, has_stray=has_stray)
+        return multiple(*under_way)
 
     def work_by_the_clock(self, workers: int, *, has_stray: bool) -> None:
         """The clock calls one worker, or two; there may be a sealer beside them that all took for dead."""
@@ -354,27 +376,6 @@ class LegalYear(Interleavings):
                 )  # fmt: skip
             places = [proven["index"] for proven in shown["lines"]]
             assert (shown["kind"], places) == expected_places(codes, record_id)
-
-
-def expected_places(codes: list[UUID], record_id: UUID) -> tuple[str, list[int]]:
-    """Where a proof has to show lines: the code's own, or the neighbours between which it would stand."""
-    if record_id in codes:
-        return "inclusion", [codes.index(record_id)]
-    above = sum(code < record_id for code in codes)
-    return "absence", [place for place in (above - 1, above) if 0 <= place < len(codes)]
-
-
-def counts_of(lines: list[bytes]) -> bytes:
-    """The counts by school, over which the statement's digest goes, read off the lines."""
-    read = [json.loads(line) for line in lines]
-    counts = b""
-    for code in sorted({line["school_code"] for line in read}):
-        own = [line for line in read if line["school_code"] == code]
-        members = {"school_code": code, "total": len(own), "late": sum(line["late"] for line in own)}
-        for status in ("issued", "in_force", "recalled", "replaced"):
-            members[status] = sum(line["status"] == status for line in own)
-        counts += json.dumps(members, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-    return counts
 
 
 def test_whatever_the_order_the_year_keeps_its_promises(database_url: str, tmp_path: Path) -> None:
