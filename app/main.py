@@ -298,7 +298,7 @@ def _forwarder(service: ServiceState) -> Forwarder:
 
 
 async def _prompt_recalls(bench: Bench) -> Mapping[str, int]:
-    return asdict(await prompt_overdue(bench.engine, bench.clock))
+    return asdict(await prompt_overdue(bench.engine))
 
 
 def create_worker(service: ServiceState) -> Worker:

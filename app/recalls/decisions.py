@@ -115,11 +115,16 @@ async def settle(
     keys: KeyRing,
     now: datetime,
     actor: Actor,
+    at: datetime | None = None,
 ) -> None:
-    """Approve or decline a request that is known to be open and the actor's to decide."""
+    """Approve or decline a request that is known to be open and the actor's to decide.
+
+    ``at``: the moment that was decided for, where the records have been held since; None: the present one.
+    """
     await hold_records(connection, await records_of(connection, [found.id]))
     record_ids = await records_of(connection, [found.id], RecallState.REQUESTED)  # as it is, now held
-    at: datetime = (await connection.execute(select(database_now()))).scalar_one()
+    if at is None:
+        at = (await connection.execute(select(database_now()))).scalar_one()
     statement = Statement(
         recall_id=found.id,
         school_code=found.school_code,

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.actors import System
 from app.audit import AuditTag, record_act
-from app.clock import Clock
-from app.db import transaction
+from app.db import database_now, transaction
 from app.ids import hex32
 from app.organisations.kinds import OrganisationKind
 from app.organisations.tables import organisation
@@ -33,14 +32,18 @@ class Prompted:
     escalated: int
 
 
-async def prompt_overdue(engine: AsyncEngine, clock: Clock) -> Prompted:
-    """Remind and escalate whatever is due now, in batches; any number of machines may do so at once."""
+async def prompt_overdue(engine: AsyncEngine) -> Prompted:
+    """Remind and escalate whatever is due by the database's clock, in batches.
+
+    Any number of machines may do so at once.
+    """
     reminded = escalated = 0
     after: UUID | None = None
     while True:
         async with transaction(engine) as connection:
             rows = await _open_requests(connection, after, BATCH)
-            done = await _prompt(connection, rows, now=clock())
+            now = (await connection.execute(select(database_now()))).scalar_one()
+            done = await _prompt(connection, rows, now=now)
         reminded, escalated = reminded + done.reminded, escalated + done.escalated
         if not rows:
             return Prompted(reminded=reminded, escalated=escalated)

@@ -86,7 +86,7 @@ async def request_recall(
         facts={"records": len(records), "reason_code": draft.reason_code},
     )
     if course is Course.BY_SCHOOL and isinstance(actor, Submitter):
-        await _approve_by_rule(connection, recall_id, keys=keys, now=now)
+        await _approve_by_rule(connection, recall_id, keys=keys, now=now, at=at)
     return recall_id
 
 
@@ -113,13 +113,14 @@ async def _insert_items(
 
 
 async def _approve_by_rule(
-    connection: AsyncConnection, recall_id: UUID, *, keys: KeyRing, now: datetime
+    connection: AsyncConnection, recall_id: UUID, *, keys: KeyRing, now: datetime, at: datetime
 ) -> None:
+    """Approve in the moment by which the rule was asked: an instant later the record may be locked."""
     found = await find_recall(connection, recall_id)
     assert found is not None
     await settle(
         connection, found, RecallState.APPROVED,
-        reason=None, decided_by=BY_POLICY, keys=keys, now=now, actor=System(),
+        reason=None, decided_by=BY_POLICY, keys=keys, now=now, actor=System(), at=at,
     )  # fmt: skip
 
 

@@ -227,7 +227,7 @@ async def test_an_unanswered_request_is_prompted_and_goes_up_to_the_department(a
     assert refusal(await decide(api, recall_id, "approve", "so66")) == (403, "QH-021")
 
     async def prompted() -> tuple[int, int]:
-        done = await prompt_overdue(api.service.engine, api.clock)
+        done = await prompt_overdue(api.service.engine)
         return done.reminded, done.escalated
 
     assert await prompted() == (0, 0)

@@ -193,10 +193,10 @@ async def test_two_schedulers_prompt_once(ground: Ground) -> None:
         pupil = f"06621500040{number}"
         await ask(ground, await issue(ground.engine, ground.province.ids[PRIMARY], pupil=pupil))
     ground.clock.advance(timedelta(days=3))
-    rounds = await asyncio.gather(*(prompt_overdue(ground.engine, ground.clock) for _ in range(4)))
+    rounds = await asyncio.gather(*(prompt_overdue(ground.engine) for _ in range(4)))
     assert sum(done.reminded for done in rounds) == 5
     ground.clock.advance(timedelta(days=4))
-    rounds = await asyncio.gather(*(prompt_overdue(ground.engine, ground.clock) for _ in range(4)))
+    rounds = await asyncio.gather(*(prompt_overdue(ground.engine) for _ in range(4)))
     assert sum(done.escalated for done in rounds) == 5
 
 

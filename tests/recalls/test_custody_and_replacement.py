@@ -3,11 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.db import transaction
+from app.clock import system_clock
+from app.db import open_engine, transaction
 from app.deadlines.locks import terms_of
 from app.ingest.replacement import replacement_rule
-from app.policies.policy_set import PolicySet
+from app.policies.book import PolicyDraft, choose
+from app.policies.policy_set import PolicyKey, PolicySet
 from app.recalls.decisions import Action
+from app.recalls.register import history
+from app.recalls.request import RecallDraft, request_recall
 from app.records import Clash, issuers_of_replaced
 from app.records.status import RecordEventKind
 from app.transfers.answer import answer_transfer
@@ -88,3 +92,27 @@ async def test_who_took_a_record_over_replaces_it_until_the_lock_of_who_issued_i
     assert await put(ground.engine, new, rule=rule, now=at) is Clash.REPLACED_IS_LOCKED
     early = entry(ground.province.ids[PRIMARY], replaces=old, received_at=at - timedelta(days=2))
     assert await put(ground.engine, early, rule=rule, now=at) is None
+
+
+async def test_what_a_school_recalls_by_itself_is_decided_in_the_moment_of_the_request(
+    ground: Ground,
+) -> None:
+    """By the wall clock, which goes on: an instant later the record may be locked."""
+    school, clock = ground.province.ids[PRIMARY], system_clock
+    engine = open_engine(ground.url, pool_size=2)
+    year = clock().year + 1  # of which nothing is locked
+    record_id = await issue(ground.engine, school, school_year=year, received_at=clock())
+    policy = PolicyDraft(
+        key=PolicyKey.RECALL_BEFORE_LOCK, value="self", reason="Theo công văn của Sở", province="66"
+    )
+    async with transaction(engine) as connection:
+        await choose(connection, policy, now=clock(), officer=ground.province.officers["so66"])
+    draft = RecallDraft(record_ids=frozenset({record_id}), reason_code="OTHER", reason="Sai sót")
+    async with transaction(engine) as connection:
+        recall_id = await request_recall(
+            connection, draft, keys=ground.keys, now=clock(), actor=ground.province.clients["vendor"]
+        )
+        lines = await history(connection, recall_id)
+    await engine.dispose()
+    assert [line.kind for line in lines] == ["requested", "approved"]
+    assert lines[0].at == lines[1].at
