@@ -5,6 +5,7 @@ library leaves to a profile: what the key may be used for, how strong the keys a
 A path that fails is walked once more to name the reason. Revocation is a separate question.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -22,6 +23,7 @@ from app.verify.signature_value import describe_key, is_strong
 from app.verify.verdict import Indication
 
 MAX_PATH_LENGTH: Final = 8
+_QUOTED: Final = re.compile(r":? ?(?:AlgorithmIdentifier|[<{(]).*", re.DOTALL)
 
 
 class OwnerClass(StrEnum):
@@ -130,7 +132,7 @@ def _build_path(
         verifier = _verifier(trust).time(moment).build_client_verifier()
         chain = _verified_chain(verifier, leaf, pool, trust)
     except (verification.VerificationError, UnsupportedAlgorithm, ValueError) as error:
-        return _failed(_diagnose(leaf, pool, trust, policy=policy, at=at, reason=str(error)))
+        return _failed(_diagnose(leaf, pool, trust, policy=policy, at=at, reason=_reason(error)))
     for certificate in chain[1:-1]:
         flaw = _strength_flaw(certificate, policy)
         if flaw is not None:
@@ -189,6 +191,12 @@ def is_authority(certificate: x509.Certificate) -> bool:
     except x509.ExtensionNotFound as missing:
         return missing.oid == x509.KeyUsage.oid
     return usage.key_cert_sign
+
+
+def _reason(error: Exception) -> str:
+    """Give the library's reason without what it quotes: it names holders, who are people and have numbers."""
+    words = str(error).removeprefix("validation failed: ").removeprefix("candidates exhausted: ")
+    return _QUOTED.sub("", words)[:200]
 
 
 def _failed(reason: Finding) -> PathVerdict:
@@ -322,7 +330,7 @@ def _diagnose(
         if flaw is not None:
             return flaw
         current = issuer
-    return finding("KS-040", reason=reason[:200])
+    return finding("KS-040", reason=reason)
 
 
 def _has_issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:

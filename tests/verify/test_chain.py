@@ -385,3 +385,21 @@ def test_a_fingerprint_is_the_sha256_of_the_der() -> None:
 
     assert fingerprint_of(seal.certificate) == seal.fingerprint
     assert len(seal.fingerprint) == 64
+
+
+def test_the_reason_for_a_broken_path_names_no_holder_and_quotes_no_library() -> None:
+    authority = infrastructure().authority
+    person = issue(
+        "H'Blơm Niê",
+        private_key("p256", 120),
+        authority,
+        usage=Usage(critical_unknown=True),
+        user_id="CCCD:066190000001",
+    )
+
+    found = refusal(person)
+
+    assert found.code == "KS-040"
+    assert "critical extension" in str(found.facts["reason"])
+    for told in (found.message_vi, found.message_en):
+        assert not any(quoted in told for quoted in ("Niê", "066190000001", "<", "{", "encountered"))
