@@ -13,16 +13,16 @@ from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import verification
 
 from app.findings import Finding, finding
+from app.verify.path_walk import MAX_PATH_LENGTH, has_issued, is_authority, walk
 from app.verify.policy import AcceptancePolicy
 from app.verify.signature_value import describe_key, is_strong
 from app.verify.verdict import Indication
 
-MAX_PATH_LENGTH: Final = 8
 _QUOTED: Final = re.compile(r":? ?(?:AlgorithmIdentifier|[<{(]).*", re.DOTALL)
 
 
@@ -130,7 +130,7 @@ def _build_path(
     moment = at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
     try:
         verifier = _verifier(trust).time(moment).build_client_verifier()
-        chain = _verified_chain(verifier, leaf, pool, trust)
+        chain = _verified_chain(verifier, leaf, pool, trust, at)
     except (verification.VerificationError, UnsupportedAlgorithm, ValueError) as error:
         return _failed(_diagnose(leaf, pool, trust, policy=policy, at=at, reason=_reason(error)))
     for certificate in chain[1:-1]:
@@ -146,51 +146,16 @@ def _verified_chain(
     leaf: x509.Certificate,
     pool: tuple[x509.Certificate, ...],
     trust: TrustList,
+    at: datetime,
 ) -> tuple[x509.Certificate, ...]:
-    """Let the library verify a path; what it refuses it raises.
-
-    RFC 5280, 6.1.4 (k) asks version 3 of authorities alone; the library asks it of everybody. Above a
-    signer's certificate of version 1, which has no extensions to look at, the path is the library's again.
-    """
-    if leaf.version is not x509.Version.v1 or len(leaf.extensions):
-        return tuple(verifier.verify(leaf, list(pool)).chain)
-    refusal: Exception = ValueError("no authority has issued the certificate")
-    for issuer in (*(anchor.certificate for anchor in trust.anchors), *pool):
-        if not (_has_issued(issuer, leaf) and is_authority(issuer)):
-            continue
-        try:
-            above = tuple(verifier.verify(issuer, list(pool)).chain)
-            _check_room_below(above)
-        except (verification.VerificationError, ValueError) as error:
-            refusal = error
-        else:
-            return (leaf, *above)
-    raise refusal
-
-
-def _check_room_below(path: tuple[x509.Certificate, ...]) -> None:
-    """Check what the library left out because it took the path's first authority for its end.
-
-    RFC 5280, 6.1.4 (l, m) counts the authorities below; 6.1.3 (b, c) holds names against constraints, and
-    those of a certificate without extensions are of the one kind that the library does not understand.
-    """
-    for below, authority in enumerate(path):
-        allowed = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length
-        if allowed is not None and allowed < below:
-            raise ValueError("path length constraint violated")
-        if any(extension.oid == x509.NameConstraints.oid for extension in authority.extensions):
-            raise ValueError("name constraints on a certificate of version 1")
-
-
-def is_authority(certificate: x509.Certificate) -> bool:
-    """Say whether a certificate may issue others (RFC 5280, 4.2.1.9 and 4.2.1.3)."""
+    """Let the library verify a path, and walk one that it does not read; what is refused it raises."""
     try:
-        if not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
-            return False
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound as missing:
-        return missing.oid == x509.KeyUsage.oid
-    return usage.key_cert_sign
+        return tuple(verifier.verify(leaf, list(pool)).chain)
+    except verification.VerificationError:
+        walked = walk(leaf, tuple(anchor.certificate for anchor in trust.anchors), pool, at)
+        if walked is None:
+            raise
+        return walked
 
 
 def _reason(error: Exception) -> str:
@@ -314,7 +279,7 @@ def _diagnose(
     for _ in range(MAX_PATH_LENGTH):
         if current in anchors:
             break
-        issuer = next((c for c in (*anchors, *pool) if _has_issued(c, current)), None)
+        issuer = next((c for c in (*anchors, *pool) if has_issued(c, current)), None)
         if issuer is None or issuer == current:
             return finding("KS-039", issuer=_issuer(current))
         if not is_authority(issuer):
@@ -331,16 +296,6 @@ def _diagnose(
             return flaw
         current = issuer
     return finding("KS-040", reason=reason)
-
-
-def _has_issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
-    if issuer.subject != subject.issuer:
-        return False
-    try:
-        subject.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 @lru_cache(maxsize=4096)

@@ -25,7 +25,7 @@ from tests.builders.world import World
 from tests.builders.xmldsig import Template, sign_in_place, signing_time_object
 
 KEPT: Final = Path(__file__).parents[1] / "oracles" / "openssl"
-KINDS: Final = ("rsa2048", "rsa3072", "prime256v1", "secp384r1")
+KINDS: Final = ("rsa2048", "rsa3072", "prime256v1", "secp384r1", "secp521r1", "pss")
 NAMES: Final = tuple(f"{kind}-{form}" for kind in KINDS for form in ("plain", "extended"))
 
 
@@ -74,7 +74,11 @@ async def test_what_openssl_issues_by_itself_signs_transcripts(world: World, fol
     ends_in = school_year_after(max(signer.certificate.not_valid_before_utc for signer in signers))
     world.clock.now = datetime(ends_in, 5, 20, 1, tzinfo=UTC)
     school = world.school("03")
-    for name, kind in (("root", "anchor"), ("authority", "intermediate")):
+    for name, kind in (
+        ("root", "anchor"),
+        ("authority", "intermediate"),
+        ("authority-pss", "intermediate"),
+    ):
         listed = await world.http.post(
             "/api/v1/trust-anchors",
             json={

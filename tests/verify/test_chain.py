@@ -3,6 +3,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
 from app.findings import Finding
@@ -14,6 +16,7 @@ from tests.builders.pki import (
     NOT_AFTER,
     NOT_BEFORE,
     SIGNED_AT,
+    SIGNER,
     Holder,
     Usage,
     infrastructure,
@@ -403,3 +406,112 @@ def test_the_reason_for_a_broken_path_names_no_holder_and_quotes_no_library() ->
     assert "critical extension" in str(found.facts["reason"])
     for told in (found.message_vi, found.message_en):
         assert not any(quoted in told for quoted in ("Niê", "066190000001", "<", "{", "encountered"))
+
+
+SALT = 222  # what OpenSSL 3.0 takes for a key of 2048 bits: as much as there is room for
+
+
+def signed_by_pss(holder: Holder, issuer: Holder, *, salt: int = SALT) -> Holder:
+    """Sign a certificate anew with RSASSA-PSS (RFC 4055)."""
+    old, digest = holder.certificate, hashes.SHA256()
+    assert isinstance(issuer.key, rsa.RSAPrivateKey)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(issuer.certificate.subject)
+        .public_key(holder.key.public_key())
+        .serial_number(old.serial_number)
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_after_utc)
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    scheme = padding.PSS(padding.MGF1(digest), salt)
+    made = builder.sign(issuer.key, digest, rsa_padding=scheme)
+    return Holder(key=holder.key, certificate=made, issuers=(issuer.certificate, *issuer.issuers))
+
+
+def rsa_authority(name: str, issuer: Holder | None = None, usage: Usage = AUTHORITY) -> Holder:
+    made = issue(name, private_key("rsa2048", 121), issuer, usage=usage)
+    return made if issuer is None else signed_by_pss(made, issuer)
+
+
+def below(issuer: Holder, usage: Usage = SIGNER) -> Holder:
+    return signed_by_pss(issue("Trường", private_key("p256", 122), issuer, usage=usage), issuer)
+
+
+@pytest.mark.parametrize("salt", [0, 20, 32, SALT])
+def test_certificates_may_be_signed_with_a_salt_of_any_length(salt: int) -> None:
+    root = rsa_authority("Root PSS")
+    authority = signed_by_pss(rsa_authority("CA PSS", root), root, salt=salt)
+    leaf = signed_by_pss(issue("Trường", private_key("p256", 122), authority), authority, salt=salt)
+
+    assert path(leaf, trust(root)).chain == (leaf.certificate, authority.certificate, root.certificate)
+
+
+def test_a_path_that_is_walked_holds_to_what_the_library_holds_to() -> None:
+    root = rsa_authority("Root PSS")
+    last = rsa_authority("CA cuối", root, replace(AUTHORITY, path_length=0))
+    assert path(below(last), trust(root)).finding is None
+
+    codes = {
+        "too deep": refusal(below(rsa_authority("CA dưới nữa", last)), trust(root)),
+        "names": refusal(
+            below(rsa_authority("CA tên", root, replace(AUTHORITY, permitted_host="truong.vn"))), trust(root)
+        ),
+        "unknown": refusal(below(last, Usage(critical_unknown=True)), trust(root)),
+        "unknown above": refusal(
+            below(rsa_authority("CA lạ", root, replace(AUTHORITY, critical_unknown=True))), trust(root)
+        ),
+        "no authority": refusal(below(rsa_authority("Giáo viên", root, SIGNER)), trust(root)),
+        "not for signing": refusal(below(last, Usage(may_sign=False)), trust(root)),
+        "elsewhere": refusal(below(last), trust(infrastructure().root)),
+        "lapsed": refusal(
+            below(
+                signed_by_pss(
+                    issue(
+                        "CA hết hạn", private_key("rsa2048", 121), root, usage=AUTHORITY,
+                        not_after=SIGNED_AT - DAY,
+                    ),
+                    root,
+                )
+            ),
+            trust(root),
+        ),
+    }  # fmt: skip
+
+    assert {name: found.code for name, found in codes.items()} == {
+        "too deep": "KS-040",
+        "names": "KS-040",
+        "unknown": "KS-040",
+        "unknown above": "KS-040",
+        "no authority": "KS-055",
+        "not for signing": "KS-036",
+        "elsewhere": "KS-039",
+        "lapsed": "KS-038",
+    }
+
+
+def test_a_signature_with_a_long_salt_has_to_hold() -> None:
+    root = rsa_authority("Root PSS")
+    impostor = Holder(key=private_key("rsa2048", 123), certificate=root.certificate, issuers=root.issuers)
+
+    assert refusal(below(impostor), trust(root)).code == "KS-039"
+
+
+def test_authorities_that_certify_each_other_in_circles_are_given_up() -> None:
+    keys = [private_key("rsa2048", 124), private_key("rsa2048", 125)]
+    one, other = (
+        issue(name, key, usage=AUTHORITY) for name, key in zip(("Vòng 1", "Vòng 2"), keys, strict=True)
+    )
+    crossed = tuple(
+        signed_by_pss(
+            issue(name, keys[index], usage=replace(AUTHORITY, path_length=length)), issuer
+        ).certificate
+        for length in range(2, 7)
+        for index, (name, issuer) in enumerate((("Vòng 1", other), ("Vòng 2", one)))
+    )
+    leaf = below(one)
+    circle = Holder(key=leaf.key, certificate=leaf.certificate, issuers=crossed)
+
+    assert refusal(circle).code in {"KS-039", "KS-040"}

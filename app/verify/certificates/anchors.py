@@ -21,7 +21,8 @@ from app.db import Prepared
 from app.errors import DomainError
 from app.ids import uuid7
 from app.verify.certificates.tables import trust_anchor
-from app.verify.chain import OwnerClass, TrustAnchor, TrustList, fingerprint_of, is_authority
+from app.verify.chain import OwnerClass, TrustAnchor, TrustList, fingerprint_of
+from app.verify.path_walk import is_authority
 
 
 class AnchorKind(StrEnum):

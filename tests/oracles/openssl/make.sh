@@ -7,6 +7,7 @@ cd "$1"
 days=7300
 make_key() { # name, kind
     case "$2" in
+        pss) openssl genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:3072 -out "$1.key" ;;
         rsa*) openssl genrsa -out "$1.key" "${2#rsa}" ;;
         *) openssl ecparam -name "$2" -genkey -noout -out "$1.key" ;;
     esac
@@ -23,18 +24,23 @@ sign() { # name, subject, issuer, further options
     printf 'keyUsage=critical,digitalSignature,nonRepudiation\n' > signer.ext
     make_key authority secp384r1
     sign authority '/C=VN/CN=TEST OpenSSL authority' root -extfile authority.ext
-    for kind in rsa2048 rsa3072 prime256v1 secp384r1; do
+    make_key authority-pss pss
+    sign authority-pss '/C=VN/CN=TEST OpenSSL authority (PSS)' root -extfile authority.ext -sigopt rsa_padding_mode:pss
+    for kind in rsa2048 rsa3072 prime256v1 secp384r1 secp521r1 pss; do
+        [ "$kind" = pss ] && issuer=authority-pss || issuer=authority
         make_key "$kind-plain" "$kind"
-        sign "$kind-plain" "/C=VN/CN=TEST $kind plain" authority
+        sign "$kind-plain" "/C=VN/CN=TEST $kind plain" "$issuer"
         make_key "$kind-extended" "$kind"
-        sign "$kind-extended" "/C=VN/CN=TEST $kind extended" authority -extfile signer.ext
+        sign "$kind-extended" "/C=VN/CN=TEST $kind extended" "$issuer" -extfile signer.ext
     done
 } > log 2>&1 || { cat log >&2; exit 1; }
-for name in rsa2048 rsa3072 prime256v1 secp384r1; do
+for name in rsa2048 rsa3072 prime256v1 secp384r1 secp521r1 pss; do
+    [ "$name" = pss ] && issuer=authority-pss || issuer=authority
     for form in plain extended; do
-        cat "$name-$form.key" "$name-$form.crt" authority.crt > "$name-$form.pem"
+        cat "$name-$form.key" "$name-$form.crt" "$issuer.crt" > "$name-$form.pem"
     done
 done
 mv root.crt root.pem
 mv authority.crt authority.pem
+mv authority-pss.crt authority-pss.pem
 rm -f ./*.key ./*.crt ./*.csr ./*.ext ./*.srl log
