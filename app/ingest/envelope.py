@@ -21,6 +21,8 @@ __all__ = ["Limits", "OuterFields", "check_envelope", "decode_payload", "unpack"
 GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 31  # zlib's way of saying: gzip header, window of 32 KiB, CRC-32 and length at the end
 _FIRST_STEP_BYTES: Final = MEBIBYTE
+_LARGEST_STEP_BYTES: Final = 8 * MEBIBYTE
+_FED_BYTES: Final = MEBIBYTE  # what is not consumed at once is copied
 _CORRUPT: Final = cast("type[Exception]", isal_zlib.error)
 
 
@@ -54,8 +56,9 @@ def decode_payload(payload: str | bytes) -> bytes | Finding:
 def unpack(packed: bytes, limits: Limits) -> bytes | Finding:  # noqa: PLR0911 - one exit for each refusal
     """Unpack one gzip member (RFC 1952) with nothing after it, never holding much more than is allowed.
 
-    The output grows in doubling steps, and every step is held against the allowed size and against the
-    allowed ratio to the input it consumed: a bomb is refused (``DD-002``, ``DD-003``) before it unfolds.
+    The output grows in doubling steps up to 8 MiB, and every step is held against the allowed size and
+    against the allowed ratio to the input it consumed: a bomb is refused (``DD-002``, ``DD-003``) before it
+    unfolds.
     Further refusals: ``DD-021`` not gzip, ``DD-022`` cut short, ``DD-023`` corrupt (bad CRC, length or
     deflate data), ``DD-024`` a second member, ``DD-025`` other bytes after the member.
     """
@@ -63,25 +66,30 @@ def unpack(packed: bytes, limits: Limits) -> bytes | Finding:  # noqa: PLR0911 -
         return finding("DD-021")
     member = isal_zlib.decompressobj(wbits=_GZIP_WINDOW)
     unpacked = BytesIO()
-    pending = packed
+    source, fed = memoryview(packed), 0
+    pending: bytes | memoryview = b""
     step = _FIRST_STEP_BYTES
     while not member.eof:
+        if not pending:
+            pending = source[fed : fed + _FED_BYTES]
+            fed += len(pending)
         try:
             piece = member.decompress(pending, min(step, limits.unpacked_bytes - unpacked.tell() + 1))
         except _CORRUPT:
             return finding("DD-023")
         consumed = len(pending) - len(member.unconsumed_tail)
         pending = member.unconsumed_tail
-        if not piece and not member.eof:
+        if not piece and fed == len(packed) and not member.eof:
             return finding("DD-022")
         unpacked.write(piece)
         if unpacked.tell() > limits.unpacked_bytes:
             return exceeded("unpacked_bytes", limits)
         if len(piece) >= _FIRST_STEP_BYTES and len(piece) > limits.compression_ratio * consumed:
             return exceeded("compression_ratio", limits)
-        step *= 2
-    if member.unused_data:
-        return finding("DD-024" if member.unused_data.startswith(GZIP_MAGIC) else "DD-025")
+        step = min(2 * step, _LARGEST_STEP_BYTES)
+    rest = member.unused_data + source[fed : fed + len(GZIP_MAGIC)]
+    if rest:
+        return finding("DD-024" if rest.startswith(GZIP_MAGIC) else "DD-025")
     return unpacked.getvalue()
 
 

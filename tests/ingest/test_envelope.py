@@ -115,12 +115,29 @@ def test_a_full_package_of_near_identical_transcripts_is_not_taken_for_a_bomb() 
     assert unpack(gzip.compress(xml, 9), LIMITS) == xml
 
 
+@pytest.mark.parametrize("beyond", [-8, -1, 0, 1, 8])
+def test_a_member_may_end_wherever_the_input_is_divided(beyond: int) -> None:
+    def packed(size: int) -> bytes:
+        return gzip.compress(bytes(size), compresslevel=0, mtime=0)
+
+    overhead = len(packed(1 << 20)) - (1 << 20)
+    member = packed((1 << 20) - overhead + beyond)
+    assert len(member) == (1 << 20) + beyond
+
+    assert unpack(member, LIMITS) == gzip.decompress(member)
+    assert code_of(unpack(member[:-1], LIMITS)) == "DD-022"
+    assert code_of(unpack(member[:-1] + bytes([member[-1] ^ 1]), LIMITS)) == "DD-023"
+    assert code_of(unpack(member + b"\x1f", LIMITS)) == "DD-025"
+    assert code_of(unpack(member + PACKED, LIMITS)) == "DD-024"
+
+
 _BOMB = """
-import resource, sys, zlib
+import random, resource, sys, zlib
 from app.ingest.envelope import Limits, unpack
+block = random.Random(10).randbytes(int(sys.argv[2])) + bytes(1 << 20)
 packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-bomb = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
-piece = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+bomb = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
+piece = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)
 bomb += piece * 512 + b"\\xff" * len(piece) * (10 * 1024 - 512)  # corrupt from 512 MiB on
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 code = unpack(bomb, Limits(compression_ratio=int(sys.argv[1]))).code
@@ -130,18 +147,19 @@ print(code, grown // 1024)
 
 
 @pytest.mark.parametrize(
-    ("ratio", "code", "mebibytes"),
+    ("ratio", "noise", "code", "mebibytes"),
     [
-        (LIMITS.compression_ratio, "DD-003", 16),
-        (2000, "DD-002", 300),  # the ratio allowed: the size itself stops it
+        (LIMITS.compression_ratio, 0, "DD-003", 16),
+        (2000, 0, "DD-002", 300),  # the ratio allowed: the size itself stops it
+        (LIMITS.compression_ratio, 1700, "DD-002", 300),  # just within the ratio, 29 MiB on the wire
     ],
 )
-def test_a_bomb_of_ten_gibibytes_costs_little(ratio: int, code: str, mebibytes: int) -> None:
+def test_a_bomb_of_ten_gibibytes_costs_little(ratio: int, noise: int, code: str, mebibytes: int) -> None:
     """Announced, for nobody who stops in time sees that most of it is corrupt.
 
     In a process of its own, for a process's memory only ever grows.
     """
-    command = [sys.executable, "-c", _BOMB, str(ratio)]
+    command = [sys.executable, "-c", _BOMB, str(ratio), str(noise)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     told, grown_mebibytes = answer.stdout.split()
     assert told == code
