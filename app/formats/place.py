@@ -1,9 +1,12 @@
 """Where an element stands in the package as it was sent, though its transcript was taken out of it."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from lxml import etree
+
+# A name may have 50,000 characters, and a path many of those: what is told is cut here. Ours are shorter.
+MAX_NAME_CHARACTERS: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Place:
         while parent is not None:
             steps.append(_step(element))
             element, parent = parent, parent.getparent()
-        root = local_name(element)
+        root = _shown_name(element)
         steps.append(f"{root}[{self.position}]" if self.position else root)
         return f"{self.prefix}/{'/'.join(reversed(steps))}"
 
@@ -51,5 +54,10 @@ def local_name(element: etree._Element) -> str:
 def _step(element: etree._Element) -> str:
     before = sum(1 for _ in element.itersiblings(element.tag, preceding=True))
     is_alone = before == 0 and next(element.itersiblings(element.tag), None) is None
-    name = local_name(element)
+    name = _shown_name(element)
     return name if is_alone else f"{name}[{before + 1}]"
+
+
+def _shown_name(element: etree._Element) -> str:
+    name = local_name(element)
+    return name if len(name) <= MAX_NAME_CHARACTERS else f"{name[: MAX_NAME_CHARACTERS - 1]}…"

@@ -26,3 +26,16 @@ def test_lines_are_those_of_the_package() -> None:
 
 def test_a_local_name_has_no_namespace() -> None:
     assert local_name(ROOT) == "HocBa"
+
+
+def test_a_path_is_short_whatever_names_are_made_up() -> None:
+    names = [letter * 40_000 for letter in "abcdefgh"]
+    text = "".join(f"<{name}>" for name in names) + "<c/>" + "".join(f"</{name}>" for name in names[::-1])
+    root = etree.fromstring(f"<HocBa>{text}</HocBa>")
+    (innermost,) = root.iter("c")
+
+    path = Place().xpath_of(innermost)
+
+    assert path.startswith(f"/HocBa/{'a' * 39}…/{'b' * 39}…/")
+    assert path.endswith("…/c")
+    assert len(path) < 400
