@@ -19,6 +19,7 @@ from cryptography.x509 import verification
 
 from app.findings import Finding, finding
 from app.verify.path_walk import MAX_PATH_LENGTH, has_issued, is_authority, walk
+from app.verify.place import shown
 from app.verify.policy import AcceptancePolicy
 from app.verify.signature_value import describe_key, is_strong
 from app.verify.verdict import Indication
@@ -260,8 +261,9 @@ def _digest_name(certificate: x509.Certificate) -> str:
 
 
 def _issuer(certificate: x509.Certificate) -> str:
+    """Name a certificate's issuer; whoever made the certificate chose the words."""
     names = certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(names[0].value) if names else certificate.issuer.rfc4514_string()
+    return shown(str(names[0].value) if names else certificate.issuer.rfc4514_string())
 
 
 def _diagnose(

@@ -408,6 +408,14 @@ def test_the_reason_for_a_broken_path_names_no_holder_and_quotes_no_library() ->
         assert not any(quoted in told for quoted in ("Niê", "066190000001", "<", "{", "encountered"))
 
 
+def test_an_issuer_is_named_on_one_short_line() -> None:
+    stranger = issue("CA\n\x1b[31m\u202e lạ", private_key("p256", 126), usage=AUTHORITY)
+
+    found = refusal(issue("Trường", private_key("p256", 127), stranger))
+
+    assert found.facts["issuer"] == "CA��[31m� lạ"
+
+
 SALT = 222  # what OpenSSL 3.0 takes for a key of 2048 bits: as much as there is room for
 
 
