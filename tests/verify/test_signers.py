@@ -152,6 +152,17 @@ def test_of_several_entries_what_bars_weighs_most(
     assert codes(verdict) == ([] if code is None else [code])
 
 
+def test_what_was_decided_on_one_role_says_nothing_of_another() -> None:
+    seal = infrastructure().seal
+    pending_as_seal = register(entry(seal, PENDING), entry(seal, PENDING, APPROVED, role=SignerRole.HEAD))
+    revoked_as_head = register(
+        entry(seal, PENDING, APPROVED), entry(seal, PENDING, APPROVED, REVOKED, role=SignerRole.HEAD)
+    )
+
+    assert codes(judged([SEAL], pending_as_seal)) == ["KS-044"]
+    assert codes(judged([SEAL], revoked_as_head)) == []
+
+
 def test_a_certificate_of_two_schools_speaks_for_each() -> None:
     seal = infrastructure().seal
 
@@ -344,6 +355,16 @@ def test_a_signature_that_does_not_count_and_a_subject_without_an_id_are_asked_a
 
     assert [item.facts.get("subjects") for item in refused.findings] == [None, "mon-15, mon-26"]
     assert [item.facts.get("subjects") for item in without.findings] == ["-"]
+
+
+def test_a_subject_teacher_who_signs_as_class_teacher_has_not_signed_as_subject_teacher() -> None:
+    teacher = infrastructure().subject_teacher
+    both = [PEOPLE[2], replace(PEOPLE[2], role=SignerRole.CLASS_TEACHER), PEOPLE[3]]
+    everybody = replace(policy(), required=(SignerRole.SCHOOL,), every_subject_teacher=True)
+
+    found = judged([SEAL, sound(teacher, SignerRole.CLASS_TEACHER)], rules=everybody, people=both)
+
+    assert [item.facts["subjects"] for item in found.findings] == ["mon-15, mon-19, mon-26"]
 
 
 def test_the_head_signs_for_a_teacher_who_left_where_the_policy_lets_them() -> None:
