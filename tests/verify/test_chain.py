@@ -3,20 +3,17 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 
-from app.findings import Finding
-from app.verify.chain import OwnerClass, PathVerdict, TrustAnchor, TrustList, build_path, fingerprint_of
+from app.verify.chain import OwnerClass, TrustAnchor, TrustList, build_path, fingerprint_of
 from app.verify.policy import ACCEPTANCE
 from app.verify.verdict import Indication
+from tests.builders.paths import path, refusal, trust
 from tests.builders.pki import (
     AUTHORITY,
     NOT_AFTER,
     NOT_BEFORE,
     SIGNED_AT,
-    SIGNER,
     Holder,
     Usage,
     infrastructure,
@@ -28,31 +25,6 @@ from tests.builders.pki import (
 )
 
 DAY = timedelta(days=1)
-
-
-def trust(*anchors: Holder, intermediates: tuple[x509.Certificate, ...] = ()) -> TrustList:
-    return TrustList(
-        version="trust-test",
-        anchors=tuple(
-            TrustAnchor(certificate=anchor.certificate, owner_class=OwnerClass.PUBLIC_SECTOR)
-            for anchor in anchors
-        ),
-        intermediates=intermediates,
-    )
-
-
-def path(leaf: Holder, anchors: TrustList | None = None, at: datetime = SIGNED_AT) -> PathVerdict:
-    return build_path(leaf.certificate, leaf.issuers, anchors or trust(infrastructure().root), ACCEPTANCE, at)
-
-
-def refusal(leaf: Holder, anchors: TrustList | None = None, at: datetime = SIGNED_AT) -> Finding:
-    verdict = path(leaf, anchors, at)
-    assert verdict.indication is Indication.FAILED
-    assert verdict.chain == ()
-    assert verdict.owner_class is None
-    assert verdict.finding is not None
-    assert verdict.finding.message_en
-    return verdict.finding
 
 
 def test_a_path_leads_over_the_carried_certificates_to_an_anchor() -> None:
@@ -253,53 +225,6 @@ def test_a_path_longer_than_an_authority_allows_is_refused() -> None:
     assert refusal(issue("Trường", private_key("p256", 102), below)).code == "KS-040"
 
 
-@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
-def test_a_signers_certificate_may_be_of_version_1(kind: str) -> None:
-    people = infrastructure()
-    authority = issue("CA", private_key(kind, 111), people.root, usage=AUTHORITY)
-    leaf = of_first_version(issue("Trường", private_key(kind, 112), authority), authority)
-    assert leaf.certificate.version is x509.Version.v1
-
-    verdict = path(leaf)
-
-    assert verdict.finding is None
-    assert verdict.chain == (leaf.certificate, authority.certificate, people.root.certificate)
-    assert verdict.owner_class is OwnerClass.PUBLIC_SECTOR
-    assert path(leaf, trust(authority)).chain == (leaf.certificate, authority.certificate)
-
-
-def test_an_authority_may_not_be_of_version_1() -> None:
-    people = infrastructure()
-    authority = issue("CA", private_key("p256", 113), people.root, usage=AUTHORITY)
-    plain = of_first_version(authority, people.root)
-    for last in (lambda holder: holder, lambda holder: of_first_version(holder, plain)):
-        found = refusal(last(issue("Trường", private_key("p256", 114), plain)))
-        assert found.code == "KS-055"
-        assert found.facts["issuer"] == "CA"
-
-
-def test_below_a_certificate_of_version_1_there_is_nothing_less_to_hold() -> None:
-    people = infrastructure()
-
-    def below(name: str, issuer: Holder, usage: Usage = AUTHORITY) -> tuple[Holder, Holder]:
-        authority = issue(name, private_key("p256", 115), issuer, usage=usage)
-        return authority, of_first_version(issue("Trường", private_key("p256", 116), authority), authority)
-
-    short = replace(AUTHORITY, path_length=0)
-    last, leaf = below("CA cuối", people.root, short)
-    assert path(leaf).finding is None
-    _, too_deep = below("CA dưới nữa", last)
-    assert refusal(too_deep).code == "KS-040"
-    _, constrained = below("CA giới hạn tên", people.root, replace(AUTHORITY, permitted_host="truong.vn"))
-    assert refusal(constrained).code == "KS-040"
-    lapsed = issue("CA", private_key("p256", 117), people.root, usage=AUTHORITY, not_after=SIGNED_AT - DAY)
-    assert refusal(below("CA con", lapsed)[1]).code == "KS-038"
-    impostor = issue("CA cuối", private_key("p256", 118), usage=AUTHORITY)
-    assert (
-        refusal(Holder(key=leaf.key, certificate=leaf.certificate, issuers=impostor.issuers)).code == "KS-039"
-    )
-
-
 def test_which_versions_a_signer_may_have_is_the_policys() -> None:
     people = infrastructure()
     leaf = of_first_version(people.seal, people.authority)
@@ -414,112 +339,3 @@ def test_an_issuer_is_named_on_one_short_line() -> None:
     found = refusal(issue("Trường", private_key("p256", 127), stranger))
 
     assert found.facts["issuer"] == "CA��[31m� lạ"
-
-
-SALT = 222  # what OpenSSL 3.0 takes for a key of 2048 bits: as much as there is room for
-
-
-def signed_by_pss(holder: Holder, issuer: Holder, *, salt: int = SALT) -> Holder:
-    """Sign a certificate anew with RSASSA-PSS (RFC 4055)."""
-    old, digest = holder.certificate, hashes.SHA256()
-    assert isinstance(issuer.key, rsa.RSAPrivateKey)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(old.subject)
-        .issuer_name(issuer.certificate.subject)
-        .public_key(holder.key.public_key())
-        .serial_number(old.serial_number)
-        .not_valid_before(old.not_valid_before_utc)
-        .not_valid_after(old.not_valid_after_utc)
-    )
-    for extension in old.extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    scheme = padding.PSS(padding.MGF1(digest), salt)
-    made = builder.sign(issuer.key, digest, rsa_padding=scheme)
-    return Holder(key=holder.key, certificate=made, issuers=(issuer.certificate, *issuer.issuers))
-
-
-def rsa_authority(name: str, issuer: Holder | None = None, usage: Usage = AUTHORITY) -> Holder:
-    made = issue(name, private_key("rsa2048", 121), issuer, usage=usage)
-    return made if issuer is None else signed_by_pss(made, issuer)
-
-
-def below(issuer: Holder, usage: Usage = SIGNER) -> Holder:
-    return signed_by_pss(issue("Trường", private_key("p256", 122), issuer, usage=usage), issuer)
-
-
-@pytest.mark.parametrize("salt", [0, 20, 32, SALT])
-def test_certificates_may_be_signed_with_a_salt_of_any_length(salt: int) -> None:
-    root = rsa_authority("Root PSS")
-    authority = signed_by_pss(rsa_authority("CA PSS", root), root, salt=salt)
-    leaf = signed_by_pss(issue("Trường", private_key("p256", 122), authority), authority, salt=salt)
-
-    assert path(leaf, trust(root)).chain == (leaf.certificate, authority.certificate, root.certificate)
-
-
-def test_a_path_that_is_walked_holds_to_what_the_library_holds_to() -> None:
-    root = rsa_authority("Root PSS")
-    last = rsa_authority("CA cuối", root, replace(AUTHORITY, path_length=0))
-    assert path(below(last), trust(root)).finding is None
-
-    codes = {
-        "too deep": refusal(below(rsa_authority("CA dưới nữa", last)), trust(root)),
-        "names": refusal(
-            below(rsa_authority("CA tên", root, replace(AUTHORITY, permitted_host="truong.vn"))), trust(root)
-        ),
-        "unknown": refusal(below(last, Usage(critical_unknown=True)), trust(root)),
-        "unknown above": refusal(
-            below(rsa_authority("CA lạ", root, replace(AUTHORITY, critical_unknown=True))), trust(root)
-        ),
-        "no authority": refusal(below(rsa_authority("Giáo viên", root, SIGNER)), trust(root)),
-        "not for signing": refusal(below(last, Usage(may_sign=False)), trust(root)),
-        "elsewhere": refusal(below(last), trust(infrastructure().root)),
-        "lapsed": refusal(
-            below(
-                signed_by_pss(
-                    issue(
-                        "CA hết hạn", private_key("rsa2048", 121), root, usage=AUTHORITY,
-                        not_after=SIGNED_AT - DAY,
-                    ),
-                    root,
-                )
-            ),
-            trust(root),
-        ),
-    }  # fmt: skip
-
-    assert {name: found.code for name, found in codes.items()} == {
-        "too deep": "KS-040",
-        "names": "KS-040",
-        "unknown": "KS-040",
-        "unknown above": "KS-040",
-        "no authority": "KS-055",
-        "not for signing": "KS-036",
-        "elsewhere": "KS-039",
-        "lapsed": "KS-038",
-    }
-
-
-def test_a_signature_with_a_long_salt_has_to_hold() -> None:
-    root = rsa_authority("Root PSS")
-    impostor = Holder(key=private_key("rsa2048", 123), certificate=root.certificate, issuers=root.issuers)
-
-    assert refusal(below(impostor), trust(root)).code == "KS-039"
-
-
-def test_authorities_that_certify_each_other_in_circles_are_given_up() -> None:
-    keys = [private_key("rsa2048", 124), private_key("rsa2048", 125)]
-    one, other = (
-        issue(name, key, usage=AUTHORITY) for name, key in zip(("Vòng 1", "Vòng 2"), keys, strict=True)
-    )
-    crossed = tuple(
-        signed_by_pss(
-            issue(name, keys[index], usage=replace(AUTHORITY, path_length=length)), issuer
-        ).certificate
-        for length in range(2, 7)
-        for index, (name, issuer) in enumerate((("Vòng 1", other), ("Vòng 2", one)))
-    )
-    leaf = below(one)
-    circle = Holder(key=leaf.key, certificate=leaf.certificate, issuers=crossed)
-
-    assert refusal(circle).code in {"KS-039", "KS-040"}

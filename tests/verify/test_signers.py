@@ -367,40 +367,6 @@ def test_a_subject_teacher_who_signs_as_class_teacher_has_not_signed_as_subject_
     assert [item.facts["subjects"] for item in found.findings] == ["mon-15, mon-19, mon-26"]
 
 
-def test_the_head_signs_for_a_teacher_who_left_where_the_policy_lets_them() -> None:
-    head = infrastructure().head
-    checks = [sound(head, SignerRole.HEAD), sound(head, SignerRole.CLASS_TEACHER)]
-
-    verdict = judged(checks, rules=policy(is_digitised=True))
-
-    assert verdict.indication is Indication.PASSED
-    assert codes(verdict) == ["KS-050"]
-    assert verdict.findings[0].severity is Severity.WARNING
-    assert codes(judged([SEAL, *checks])) == ["KS-049"]
-
-
-def test_only_an_approved_head_signs_for_a_teacher_who_left() -> None:
-    people = infrastructure()
-    checks = [sound(people.head, SignerRole.HEAD), sound(people.head, SignerRole.CLASS_TEACHER)]
-    digitised = policy(is_digitised=True)
-
-    def told(*states: CertificateState) -> tuple[Indication, set[str]]:
-        known = register(entry(people.head, *states, role=SignerRole.HEAD))
-        verdict = judged(checks, known, rules=digitised)
-        return verdict.indication, set(codes(verdict))
-
-    assert told(PENDING) == (Indication.INDETERMINATE, {"KS-044", "KS-050"})
-    assert told(PENDING, REJECTED) == (Indication.FAILED, {"KS-046", "KS-050"})
-    assert told(PENDING, APPROVED, SUSPENDED) == (Indication.FAILED, {"KS-047"})
-    for other, found in (
-        (people.class_teacher, []),
-        (people.subject_teacher, ["KS-054"]),
-        (people.seal, ["KS-054"]),
-    ):
-        others = [checks[0], sound(other, SignerRole.CLASS_TEACHER)]
-        assert codes(judged(others, rules=digitised)) == found
-
-
 def test_the_whole_line_from_signed_xml_to_verdict() -> None:
     people = infrastructure()
     root = signed(people.seal)
