@@ -64,7 +64,7 @@ def _upwards(
             continue
         if next(tries, None) is None:
             return
-        if has_issued(issuer, last):
+        if has_issued(issuer, last) and _is_masked_as_digested(issuer, last):
             yield from _upwards((*path, issuer), anchors, pool, at, tries)
 
 
@@ -108,19 +108,25 @@ def has_issued(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     if issuer.subject != subject.issuer:
         return False
     try:
-        if subject.signature_algorithm_oid == SignatureAlgorithmOID.RSASSA_PSS:
-            _verify_pss(issuer, subject)
-        else:
-            subject.verify_directly_issued_by(issuer)
+        subject.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 
 
-def _verify_pss(issuer: x509.Certificate, subject: x509.Certificate) -> None:
-    """RFC 8017, 8.1.2, whatever the salt; the mask is made with the digest of the message."""
+def _is_masked_as_digested(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
+    """RFC 4055, 3.1: ask of RSASSA-PSS, whatever the salt, that the mask is made with the message's digest.
+
+    It has a digest of its own, which may be SHA-1 where the other is not.
+    """
+    if subject.signature_algorithm_oid != SignatureAlgorithmOID.RSASSA_PSS:
+        return True
     key, digest = issuer.public_key(), subject.signature_hash_algorithm
-    if not isinstance(key, rsa.RSAPublicKey) or digest is None:
-        raise TypeError("no RSA key, or no digest")
+    assert isinstance(key, rsa.RSAPublicKey)
+    assert digest is not None
     scheme = padding.PSS(padding.MGF1(digest), padding.PSS.AUTO)
-    key.verify(subject.signature, subject.tbs_certificate_bytes, scheme, digest)
+    try:
+        key.verify(subject.signature, subject.tbs_certificate_bytes, scheme, digest)
+    except InvalidSignature:
+        return False
+    return True

@@ -1,14 +1,17 @@
 """Paths that the library does not read: signers of version 1, and RSASSA-PSS as OpenSSL makes it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from app.verify.chain import OwnerClass
+from app.verify.chain import OwnerClass, TrustAnchor, TrustList, build_path
+from app.verify.policy import ACCEPTANCE
 from tests.builders.paths import path, refusal, trust
 from tests.builders.pki import (
     AUTHORITY,
@@ -23,6 +26,7 @@ from tests.builders.pki import (
 )
 
 DAY = timedelta(days=1)
+KEPT = Path(__file__).parents[1] / "oracles" / "openssl"
 SALT = 222  # what OpenSSL 3.0 takes for a key of 2048 bits: as much as there is room for
 
 
@@ -73,7 +77,13 @@ def test_below_a_certificate_of_version_1_there_is_nothing_less_to_hold() -> Non
     )
 
 
-def signed_by_pss(holder: Holder, issuer: Holder, *, salt: int = SALT) -> Holder:
+def signed_by_pss(
+    holder: Holder,
+    issuer: Holder,
+    *,
+    salt: int = SALT,
+    further: Sequence[tuple[x509.ExtensionType, bool]] = (),
+) -> Holder:
     """Sign a certificate anew with RSASSA-PSS (RFC 4055)."""
     old, digest = holder.certificate, hashes.SHA256()
     assert isinstance(issuer.key, rsa.RSAPrivateKey)
@@ -86,8 +96,8 @@ def signed_by_pss(holder: Holder, issuer: Holder, *, salt: int = SALT) -> Holder
         .not_valid_before(old.not_valid_before_utc)
         .not_valid_after(old.not_valid_after_utc)
     )
-    for extension in old.extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
+    for extension, is_critical in (*((one.value, one.critical) for one in old.extensions), *further):
+        builder = builder.add_extension(extension, critical=is_critical)
     scheme = padding.PSS(padding.MGF1(digest), salt)
     made = builder.sign(issuer.key, digest, rsa_padding=scheme)
     return Holder(key=holder.key, certificate=made, issuers=(issuer.certificate, *issuer.issuers))
@@ -159,6 +169,45 @@ def test_a_signature_with_a_long_salt_has_to_hold() -> None:
     impostor = Holder(key=private_key("rsa2048", 123), certificate=root.certificate, issuers=root.issuers)
 
     assert refusal(below(impostor), trust(root)).code == "KS-039"
+
+
+def test_what_says_more_than_has_to_be_read_is_a_path_too() -> None:
+    told = replace(AUTHORITY, names_keys=True)
+    root = rsa_authority("Root PSS", usage=told)
+
+    assert path(below(root, Usage(names_keys=True)), trust(root)).finding is None
+
+
+def test_names_that_are_constrained_without_insisting_are_refused_too() -> None:
+    root = rsa_authority("Root PSS")
+    constraints = x509.NameConstraints([x509.DirectoryName(root.certificate.subject)], None)
+    authority = signed_by_pss(rsa_authority("CA tên", root), root, further=((constraints, False),))
+
+    assert refusal(below(authority), trust(root)).code == "KS-040"
+
+
+def test_a_path_has_an_end() -> None:
+    root = last = rsa_authority("CA 0")
+    for number in range(1, 7):
+        last = rsa_authority(f"CA {number}", last)
+    assert len(path(below(last), trust(root)).chain) == 8
+
+    assert refusal(below(rsa_authority("CA 7", last)), trust(root)).code == "KS-040"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("pss-extended", None), ("pss-plain", None), ("mask-sha1", "KS-040")]
+)
+def test_the_mask_is_made_with_no_weaker_digest(name: str, code: str | None) -> None:
+    leaf, authority = x509.load_pem_x509_certificates((KEPT / f"{name}.pem").read_bytes())
+    (anchor,) = x509.load_pem_x509_certificates((KEPT / "root.pem").read_bytes())
+    anchors = TrustList(
+        version="openssl", anchors=(TrustAnchor(certificate=anchor, owner_class=OwnerClass.PUBLIC_SECTOR),)
+    )
+
+    found = build_path(leaf, (authority,), anchors, ACCEPTANCE, leaf.not_valid_before_utc + DAY).finding
+
+    assert (found and found.code) == code
 
 
 def test_authorities_that_certify_each_other_in_circles_are_given_up() -> None:

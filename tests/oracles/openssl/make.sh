@@ -33,6 +33,9 @@ sign() { # name, subject, issuer, further options
         make_key "$kind-extended" "$kind"
         sign "$kind-extended" "/C=VN/CN=TEST $kind extended" "$issuer" -extfile signer.ext
     done
+    # Signed with SHA-1 in the mask of RSASSA-PSS alone.
+    make_key mask-sha1 rsa2048
+    sign mask-sha1 '/C=VN/CN=TEST mask of SHA-1' authority-pss -extfile signer.ext -sigopt rsa_mgf1_md:sha1
 } > log 2>&1 || { cat log >&2; exit 1; }
 for name in rsa2048 rsa3072 prime256v1 secp384r1 secp521r1 pss; do
     [ "$name" = pss ] && issuer=authority-pss || issuer=authority
@@ -40,6 +43,7 @@ for name in rsa2048 rsa3072 prime256v1 secp384r1 secp521r1 pss; do
         cat "$name-$form.key" "$name-$form.crt" "$issuer.crt" > "$name-$form.pem"
     done
 done
+cat mask-sha1.key mask-sha1.crt authority-pss.crt > mask-sha1.pem
 mv root.crt root.pem
 mv authority.crt authority.pem
 mv authority-pss.crt authority-pss.pem
