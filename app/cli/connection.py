@@ -4,6 +4,7 @@ from asyncio import AbstractEventLoop, TimerHandle, Transport
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.edge import HEADERS
@@ -63,6 +64,38 @@ class _LingeringTransport:
         self._loop.call_later(LINGER_SECONDS, self._transport.close)
 
 
+class _DeafParser:
+    """A parser that passes over an offer to speak another protocol (RFC 9110, 7.8).
+
+    Java's HttpClient and ``curl --http2`` offer h2c beside a request that is whole without it. httptools
+    takes what follows such a head for the other protocol: the body is lost, or read as the next request.
+    """
+
+    def __init__(self, connection: "BoundedConnection") -> None:
+        self._connection = connection
+        self._parser = self._fresh()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+    def _fresh(self) -> HttpRequestParser:
+        parser = HttpRequestParser(self._connection)
+        # As uvicorn has it: a request that follows the one that ends the connection is no fault of that one.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def feed_data(self, data: bytes) -> None:
+        """Parse; a head that offers another protocol is read again as if it did not."""
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as offer:
+                data = self._connection.head_without_offer() + data[offer.args[0] :]
+                self._parser = self._fresh()
+            else:
+                return
+
+
 class BoundedConnection(HttpToolsProtocol):
     """uvicorn's connection with an end to waiting; its own refusals are problem documents too."""
 
@@ -70,6 +103,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.parser = _DeafParser(self)  # type: ignore[assignment]
         self._deadline: TimerHandle | None = None
         self._is_in_head = False
         self._has_begun = False
@@ -111,6 +145,10 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Wait for the body from here on."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("a tunnel")
+            return  # the head comes again, without the offer
         self._is_in_head = False
         self._await_end(self.limits.body_seconds)
         if self.parser.get_http_version() not in VERSIONS:
@@ -120,8 +158,17 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait no longer: the request is here, answering it is ours."""
+        if self.parser.should_upgrade():
+            return
         self._stop_waiting()
         super().on_message_complete()
+
+    def head_without_offer(self) -> bytes:
+        """Give the head just read again, without its ``Upgrade``: an ordinary request."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"".join([*lines, b"\r\n"])
 
     def send_400_response(self, msg: str) -> None:
         """Tell that the message is no HTTP; ``msg`` is uvicorn's word for it."""

@@ -267,6 +267,47 @@ async def test_an_upgrade_is_not_taken(wire: Wire) -> None:
         assert [answer.status for answer in answers] == [200]
 
 
+GRANT = b"grant_type=client_credentials&client_id=nobody&client_secret=nothing"
+FORM = {"Content_Type": "application/x-www-form-urlencoded"}
+# What Java's HttpClient and curl --http2 say beside a request that is whole without it (RFC 7540, 3.2).
+OFFER = {"Connection": "Upgrade, HTTP2-Settings", "HTTP2_Settings": "AAEAAEAAAAIAAAAB", "Upgrade": "h2c"}
+
+
+@pytest.mark.parametrize("offered", ["h2c", "h2c, websocket", "TLS/1.3"])
+@pytest.mark.parametrize("pause", [0.0, 0.2], ids=["in one piece", "body later"])
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [
+        pytest.param({"Content_Length": str(len(GRANT))}, GRANT, id="length"),
+        pytest.param(
+            {"Transfer_Encoding": "chunked"}, b"%x\r\n%s\r\n0\r\n\r\n" % (len(GRANT), GRANT), id="chunked"
+        ),
+    ],
+)
+async def test_beside_an_offer_to_upgrade_the_body_is_read(
+    wire: Wire, offered: str, pause: float, length: dict[str, str], body: bytes
+) -> None:
+    head = request("POST", "/oauth2/token", **FORM, **OFFER | {"Upgrade": offered}, **length)
+    answers = await wire.say(head, body + LAST, pause=pause)
+    assert [(answer.status, answer.body.get("error")) for answer in answers] == [
+        (401, "invalid_client"),
+        (200, None),
+    ]
+
+
+async def test_an_offer_to_upgrade_that_comes_octet_by_octet_is_passed_over(wire: Wire) -> None:
+    octets = request("POST", "/oauth2/token", GRANT, **FORM, **OFFER, Content_Length=str(len(GRANT)))
+    (answer,) = await wire.say(*(octets[at : at + 1] for at in range(len(octets))), patience=3)
+    assert (answer.status, answer.body["error"]) == (401, "invalid_client")
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.2], ids=["in one piece", "body later"])
+async def test_no_request_hides_in_the_body_beside_an_offer(wire: Wire, pause: float) -> None:
+    head = request("POST", "/oauth2/token", **FORM, **OFFER, Content_Length=str(len(HIDDEN)))
+    answers = await wire.say(head, HIDDEN, pause=pause, patience=3)
+    assert [answer.status for answer in answers] == [400]
+
+
 async def test_too_many_connections_are_turned_away_with_a_problem(wire: Wire) -> None:
     waiting = [await asyncio.open_connection("127.0.0.1", wire.port) for _ in range(20)]
     try:
