@@ -44,7 +44,7 @@ PROBLEM: Final[Mapping[str, Any]] = {
         "facts": {"type": "object"},
         "errors": {
             "type": "array",
-            "items": {"type": "object", "properties": {"where": _TEXT, "why": _TEXT}},
+            "items": {"type": "object", "properties": {"where": _TEXT, "why": _TEXT, "why_en": _TEXT}},
         },
     },
 }  # fmt: skip

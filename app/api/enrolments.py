@@ -37,6 +37,7 @@ router = APIRouter(prefix="/api/v1/enrolments", tags=["enrolments"])
 
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
+YEAR_MISSING: Final = {"type": "missing", "loc": ("query", "school_year"), "msg": "Field required"}
 
 Enroller = Annotated[Submitter | Officer, Depends(requires(Role.SCHOOL_SOFTWARE, Role.DEPARTMENT_OFFICER))]
 # Whoever may read which pupils a school has: the ministry reads numbers, not names.
@@ -202,7 +203,7 @@ async def send(
         year, read = asked.school_year, _roll_of(asked)
     else:
         if school_year is None:
-            raise DomainError("DD-901", count=1)
+            raise RequestValidationError([YEAR_MISSING])
         year, read = school_year, await service.offload.run(read_roll, body, school_code)
     wrong, taken = list(read.findings), list[TakenRoll]()
     if not wrong:

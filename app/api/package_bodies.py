@@ -1,42 +1,25 @@
 """What travels in requests and answers about packages."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from app.api.texts import Asked, SchoolCode, SchoolYearText, UuidText
 from app.findings import Finding, Responsible, Severity
-from app.ids import hex32, parse_uuid
+from app.ids import hex32
 from app.ingest.answers import DigestView, ItemView, PackageView
 from app.ingest.package import ItemState, PackageState, school_year_of
 from app.ingest.process import Preview
 
-SCHOOL_YEAR: Final = re.compile(r"(\d{4})-(\d{4})")
 
-
-def _uuid(text: str) -> str:
-    if parse_uuid(text) is None:
-        raise ValueError("not a UUID of 32 or 36 characters")
-    return text
-
-
-def _school_year(text: str) -> str:
-    years = SCHOOL_YEAR.fullmatch(text)
-    if years is None or int(years[2]) != int(years[1]) + 1:
-        raise ValueError("not a school year such as 2025-2026")
-    return text
-
-
-class OuterIn(BaseModel):
+class OuterIn(Asked):
     """What is said of a package beside its payload; the XML's header must say the same."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    package_id: Annotated[str, AfterValidator(_uuid), Field(max_length=36)]
-    school_code: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{6,20}$")]
-    school_year: Annotated[str, AfterValidator(_school_year)]
+    package_id: UuidText
+    school_code: SchoolCode
+    school_year: SchoolYearText
     schema_version: Annotated[str, Field(pattern=r"^[0-9]{1,3}\.[0-9]{1,3}$")]
     atomic: Annotated[bool, Field(description="Nhận tất cả hoặc không nhận gì / all or nothing")] = False
 

@@ -31,6 +31,7 @@ from app.api.package_bodies import (
 from app.api.paging import Cursor, Limit, read_cursor, write_cursor
 from app.api.rate_limits import with_jitter
 from app.api.scope import scope_of, uuid_of
+from app.api.texts import Moment
 from app.audit import AuditTag, record_act
 from app.db import transaction
 from app.errors import DomainError
@@ -96,7 +97,7 @@ async def _submission(
     """Give what was sent, of a school that the sender acts for (QH-004)."""
     school = await school_for(connection, actor, fields.school_code, legal_date(service.clock()))
     return Submission(
-        package_id=uuid_of(fields.package_id, "package_id"),
+        package_id=UUID(fields.package_id),
         school_id=school.id,
         school_code=school.code,
         school_year=first_year(fields.school_year),
@@ -301,12 +302,10 @@ async def feed(
     actor: Reader,
     limit: Limit = 100,
     cursor: Cursor = None,
-    since: Annotated[datetime | None, Query(description="RFC 3339, có múi giờ / with offset")] = None,
+    since: Annotated[Moment | None, Query(description="RFC 3339, có múi giờ / with offset")] = None,
     status: Annotated[PackageState | None, Query()] = None,
 ) -> PackageFeed:
     """List packages by the moment they were received, oldest first."""
-    if since is not None and since.tzinfo is None:
-        raise DomainError("DD-901", count=1)
     after = read_cursor(cursor, str, str)
     views = await answers.feed(
         connection,

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from app.api.wrong_fields import wrong_fields
 from app.db import is_out_of_service, sqlstate_of
 from app.errors import DomainError
 from app.findings import CATALOGUE
@@ -111,9 +112,11 @@ RETRY_AFTER_SECONDS: Final = 5
 UNSTORABLE_TEXT: Final = "22021"
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
-# A refusal is never much larger than what it refuses.
-MAX_ERRORS: Final = 100
-MAX_STEP_CHARACTERS: Final = 64
+UNREADABLE: Final = {
+    "type": "unreadable",
+    "loc": ("body",),
+    "msg": "the body cannot be read",
+}
 
 log = structlog.get_logger()
 
@@ -175,18 +178,23 @@ async def _on_validation_error(request: Request, error: Exception) -> JSONRespon
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in {"", JSON, FORM} and any(e["loc"] == ("body",) for e in found):
         return problem("DD-902", facts={"expected": JSON}, reference=_reference(request))
-    wrong = [
-        {"where": "/".join(str(step)[:MAX_STEP_CHARACTERS] for step in e["loc"]), "why": e["msg"]}
-        for e in found[:MAX_ERRORS]
-    ]
-    return problem("DD-901", facts={"count": len(found)}, reference=_reference(request), errors=wrong)
+    return _misshapen(request, found)
+
+
+def _misshapen(request: Request, found: Sequence[Mapping[str, Any]]) -> JSONResponse:
+    return problem(
+        "DD-901", facts={"count": len(found)}, reference=_reference(request), errors=wrong_fields(found)
+    )
 
 
 async def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     """Translate the framework's own refusals: unknown address, unknown method, a body that cannot be read."""
     assert isinstance(error, HTTPException)
-    code = {404: "DD-904", 405: "DD-914"}.get(error.status_code, "DD-901")
-    answer = problem(code, facts={"count": 1} if code == "DD-901" else None, reference=_reference(request))
+    code = {404: "DD-904", 405: "DD-914"}.get(error.status_code)
+    if code is None:
+        answer = _misshapen(request, [UNREADABLE])
+    else:
+        answer = problem(code, reference=_reference(request))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer

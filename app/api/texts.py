@@ -25,7 +25,7 @@ SchoolCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{6,20}$")]
 def _canonical(text: str) -> str:
     value = parse_uuid(text)
     if value is None:
-        raise ValueError("not a UUID of 32 or 36 characters")
+        raise ValueError("Phải là UUID 32 hoặc 36 ký tự. / Not a UUID of 32 or 36 characters.")
     return hex32(value)
 
 
@@ -35,7 +35,9 @@ YEARS: Final = range(2000, 2101)
 
 def _consecutive(text: str) -> str:
     if int(text[:4]) not in YEARS or int(text[5:]) != int(text[:4]) + 1:
-        raise ValueError("not two consecutive years, from 2000 to 2101")
+        raise ValueError(
+            "Phải là hai năm liên tiếp, từ 2000 đến 2101. / Not two consecutive years, from 2000 to 2101."
+        )
     return text
 
 
@@ -57,7 +59,9 @@ LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 def checked_moment(moment: datetime) -> datetime:
     """Refuse (ValueError) what no calendar here can mean, and what other clocks cannot count."""
     if not EARLIEST <= moment <= LATEST:
-        raise ValueError("the moment lies outside the years 1900 to 2200")
+        raise ValueError(
+            "Thời điểm phải trong các năm 1900 đến 2200. / The moment lies outside the years 1900 to 2200."
+        )
     return moment
 
 

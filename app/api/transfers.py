@@ -52,7 +52,9 @@ class TransferIn(Asked):
     @model_validator(mode="after")
     def _names_one(self) -> Self:
         if (self.record_ids is None) == (self.student_id is None):
-            raise ValueError("give either record_ids or student_id")
+            raise ValueError(
+                "Nêu record_ids hoặc student_id, một trong hai. / Give either record_ids or student_id."
+            )
         return self
 
     def draft(self) -> ReleaseDraft:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from app.api.deps import ServiceState
+from app.api.wrong_fields import UNLISTED
 from app.db import transaction
 from app.main import create_app, open_service
 from app.organisations.passwords import hash_password
@@ -71,6 +72,12 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
     body = answer.json()
     assert {"type", "title", "title_en", "detail", "code", "reference"} <= set(body)
     assert "{" not in body["detail"] + body["detail_en"]
+    if body["code"] == "DD-901":
+        assert 0 < len(body["errors"]) <= body["facts"]["count"]
+        for error in body["errors"]:
+            assert set(error) == {"where", "why", "why_en"}
+            assert error["why_en"]
+            assert error["why"] != UNLISTED, error
     return answer.status_code, body["code"]
 
 
