@@ -227,14 +227,16 @@ def settle_clashes(
     What is recorded already came in time once and is answered as it was then.
     """
     settled = [
-        _in_time(
+        _refused_if_too_late(
             _against_ledger(outcome, *clashes[outcome.position], origin)
             if outcome.position in clashes
             else outcome
         )
         for outcome in outcomes
     ]
-    return _all_or_nothing(settled) if origin.is_atomic else settled
+    if origin.is_atomic:
+        settled = _all_or_nothing(settled)
+    return [_told_if_late(outcome) for outcome in settled]
 
 
 def _against_ledger(outcome: Outcome, clash: Clash, other: UUID, origin: Origin) -> Outcome:
@@ -250,15 +252,28 @@ def _against_ledger(outcome: Outcome, clash: Clash, other: UUID, origin: Origin)
     return replace(outcome, state=ItemState.REJECTED, findings=(*outcome.findings, reason), entry=None)
 
 
-def _in_time(outcome: Outcome) -> Outcome:
-    """Refuse what came too late, a held one too: no approval would make it come earlier. Say what is late."""
-    timed = outcome.timeliness
-    if outcome.is_repeat or timed is None or timed.finding is None:
+def _refused_if_too_late(outcome: Outcome) -> Outcome:
+    """Refuse what came too late, a held one too: no approval would make it come earlier."""
+    if not _came(outcome, Punctuality.REFUSED):
         return outcome
-    told = replace(outcome, findings=(*outcome.findings, timed.finding))
-    if timed.punctuality is Punctuality.REFUSED:
-        return replace(told, state=ItemState.REJECTED, entry=None)
-    return told
+    return replace(_timed(outcome), state=ItemState.REJECTED, entry=None)
+
+
+def _told_if_late(outcome: Outcome) -> Outcome:
+    """Tell of what is taken, or may still be, that it is late; what is refused was not taken late."""
+    is_told = outcome.state is not ItemState.REJECTED and _came(outcome, Punctuality.LATE)
+    return _timed(outcome) if is_told else outcome
+
+
+def _came(outcome: Outcome, punctuality: Punctuality) -> bool:
+    timed = outcome.timeliness
+    return not outcome.is_repeat and timed is not None and timed.punctuality is punctuality
+
+
+def _timed(outcome: Outcome) -> Outcome:
+    assert outcome.timeliness is not None
+    assert outcome.timeliness.finding is not None
+    return replace(outcome, findings=(*outcome.findings, outcome.timeliness.finding))
 
 
 def _all_or_nothing(outcomes: Sequence[Outcome]) -> list[Outcome]:
