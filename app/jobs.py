@@ -172,18 +172,32 @@ _ENQUEUE_IN_LANE: Final = Prepared(
 )
 
 
-async def enqueue_once(connection: AsyncConnection, kind: str) -> bool:
-    """Add a job that needs no more than its kind, unless one waits or runs; says whether it did.
+async def enqueue_once(
+    connection: AsyncConnection,
+    kind: str,
+    *,
+    school_id: int | None = None,
+    ref: UUID | None = None,
+    lane: Lane | None = None,
+    size: int = 0,
+) -> bool:
+    """Add a job unless one for the same thing was added so and waits or runs; says whether it did.
 
     One that was given up is tried again from the start: periodic work never stays dead.
     """
-    again = upsert(job).values(kind=kind, dedupe_key=kind)
+    key = kind if ref is None else f"{kind}:{ref.hex}"
+    again = upsert(job).values(kind=kind, school_id=school_id, ref=ref, size=size, dedupe_key=key)
+    place: dict[str, object] = {}
+    if lane is not None:
+        again = again.values(lane=lane.name, turn=_turn())
+        place = {"own_lane": lane.name, "weight": lane.weight}
     added = await connection.execute(
         again.on_conflict_do_update(
             index_elements=["dedupe_key"],
             set_={"dead_at": None, "attempts": 0, "run_at": func.now()},
             where=job.c.dead_at.is_not(None),
-        ).returning(job.c.id)
+        ).returning(job.c.id),
+        place,
     )
     return added.one_or_none() is not None
 

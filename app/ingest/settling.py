@@ -33,7 +33,7 @@ async def settle_revocation(bench: Bench, job: Job, worker: str) -> None:
 
 
 async def _queue_again(connection: AsyncConnection, condition: ColumnElement[bool]) -> None:
-    """Queue the packages that have held items of which a condition is true, in a lane for each school."""
+    """Queue packages that have such held items, each once, in a lane for each school."""
     is_held = exists().where(
         item.c.school_id == package.c.school_id,
         item.c.school_year == package.c.school_year,
@@ -44,7 +44,7 @@ async def _queue_again(connection: AsyncConnection, condition: ColumnElement[boo
     size = func.octet_length(package.c.payload).label("size")
     held = await connection.execute(select(package.c.school_id, package.c.package_id, size).where(is_held))
     for row in held.all():
-        await jobs.enqueue(
+        await jobs.enqueue_once(
             connection,
             JUDGE_PACKAGE,
             school_id=row.school_id,

@@ -120,6 +120,19 @@ async def test_a_pending_seal_holds_and_approval_settles_by_itself(world: World)
     assert "KS-044" not in {f["code"] for f in settled["items"][0]["findings"]}
 
 
+async def test_two_decisions_at_once_have_a_package_judged_anew_once(world: World) -> None:
+    school = world.school(LEVEL)
+    seal = await world.register(school, "NHA_TRUONG", school.seal)
+    head = await world.register(school, "THU_TRUONG", school.head.credential)
+    package = world.package(school)
+    assert (await world.send(school, package))["held"]
+    await world.approve(school, head)
+    await world.approve(school, seal)
+    assert await world.work() == 2 + 1  # each decision looks for what is held; the package is queued once
+    settled = await world.read(package.package_id, caller=school.code)
+    assert settled["accepted"] == settled["total"]
+
+
 async def test_a_rejected_seal_settles_held_items_as_refused(world: World) -> None:
     school = world.school(LEVEL)
     await world.approve(school, await world.register(school, "THU_TRUONG", school.head.credential))
