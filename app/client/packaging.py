@@ -253,7 +253,10 @@ def _decode(text: bytes) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise PackagingError("Base64 không hợp lệ.", "The base64 is not valid.") from error
+        raise PackagingError(
+            "Không phải XML, gzip hay JSON của một gói, cũng không phải base64 hợp lệ.",
+            "Neither a package's XML, gzip or JSON, nor valid base64.",
+        ) from error
 
 
 def _decompress(gzipped: bytes) -> bytes:

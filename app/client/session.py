@@ -31,8 +31,8 @@ class RefusalError(SenderError):
     def __init__(self, status: int, problem: dict[str, Any]) -> None:
         self.status = status
         self.problem = problem
-        vi = " ".join(str(problem[name]) for name in ("title", "detail", "hint") if problem.get(name))
-        en = " ".join(str(problem[n]) for n in ("title_en", "detail_en", "hint_en") if problem.get(n))
+        vi = _told(problem, "title", "why", "detail", "hint")
+        en = _told(problem, "title_en", "why_en", "detail_en", "hint_en")
         super().__init__(f"[{self.code}] {vi or status}", en or f"HTTP {status}")
 
     @property
@@ -175,6 +175,15 @@ def _accepted(response: httpx.Response) -> httpx.Response:
     except ValueError:
         problem = {}
     raise RefusalError(response.status_code, problem if isinstance(problem, dict) else {})
+
+
+def _told(problem: dict[str, Any], title: str, why: str, *rest: str) -> str:
+    """Write a problem out: what it is, which fields are wrong, what else is said of it."""
+    errors = problem.get("errors")
+    wrong = [e for e in errors if isinstance(e, dict)] if isinstance(errors, list) else []
+    fields = [f"{e['where']}: {e[why]}" for e in wrong if e.get("where") and e.get(why)]
+    parts = [f"{problem[title].rstrip('.')}."] if isinstance(problem.get(title), str) else []
+    return " ".join([*parts, *fields, *(str(problem[name]) for name in rest if problem.get(name))])
 
 
 def _doubt() -> DoubtfulOutcomeError:

@@ -170,13 +170,16 @@ async def test_a_service_that_is_not_there_is_told(
 async def test_a_refusal_carries_the_problem(
     client: HocBaClient, service: ServiceDouble, package: Package
 ) -> None:
-    body = {"code": "TR-010", "title": "Trùng mã gói", "title_en": "Package id taken", "hint": "Đổi mã gói."}
+    body = {
+        "code": "TR-010", "title": "Trùng mã gói", "title_en": "Package id taken", "hint": "Đổi mã gói.",
+        "errors": [{"where": "package_id", "why": "Đã dùng.", "why_en": "Used."}, {"line": 3}, None],
+    }  # fmt: skip
     service.next_answers = [lambda _: httpx.Response(409, json=body)]
     with pytest.raises(RefusalError) as caught:
         await client.send(package)
     assert (caught.value.status, caught.value.code) == (409, "TR-010")
-    assert caught.value.vi == "[TR-010] Trùng mã gói Đổi mã gói."
-    assert caught.value.en == "Package id taken"
+    assert caught.value.vi == "[TR-010] Trùng mã gói. package_id: Đã dùng. Đổi mã gói."
+    assert caught.value.en == "Package id taken. package_id: Used."
 
 
 async def test_a_lost_registration_is_not_repeated(client: HocBaClient, service: ServiceDouble) -> None:
