@@ -28,10 +28,15 @@ class Person:
     """Somebody who does not exist."""
 
     full_name: str
+    family: str
     sex: Sex
     born_on: date
     identity_number: str
     ethnicity: str
+
+
+# The Kinh, Tày and Nùng bear their father's family name, the Ê Đê and Mnông their mother's.
+_LINE: Final = {"father": Sex.MALE, "mother": Sex.FEMALE}
 
 
 class Population:
@@ -50,14 +55,14 @@ class Population:
         return self._person(self._day_in(starting_year - 5 - grade - years_late))
 
     def parent_of(self, child: Person, sex: Sex) -> Person:
-        """A parent of the child's people, and of the child's family name where it comes from the father."""
+        """A parent of the child's people, of the same family where the line goes through that one."""
         born_on = self._day_in(child.born_on.year - self._random.randint(22, 38))
         group = next(item for item in _NAMES if item["ethnicity"] == child.ethnicity)
-        family = next(
-            (name for name in group["family"] if sex is Sex.MALE and name in child.full_name),
-            self._random.choice(group["family"]),
-        )
-        return self._named(group, sex, born_on, family)
+        others = [name for name in group["family"] if name != child.family]
+        family = child.family if _LINE[group["line"]] is sex else self._random.choice(others)
+        while (parent := self._named(group, sex, born_on, family)).full_name == child.full_name:
+            pass
+        return parent
 
     def _person(self, born_on: date) -> Person:
         group = self._random.choices(_NAMES, weights=[item["weight"] for item in _NAMES])[0]
@@ -73,6 +78,7 @@ class Population:
         )
         return Person(
             full_name=unicodedata.normalize("NFC", name),
+            family=family,
             sex=sex,
             born_on=born_on,
             identity_number=self._identity_number(sex, born_on),

@@ -39,14 +39,23 @@ def test_a_first_grader_turns_six_in_the_year_school_begins() -> None:
     assert date(2019, 1, 1) <= child.born_on <= date(2019, 12, 31)
 
 
-def test_a_father_passes_his_family_name_on() -> None:
+def test_a_child_bears_the_family_name_of_its_line() -> None:
+    """The father's among Kinh, Nùng, Tày; the mother's among Ê Đê and Mnông, who marry outside their own."""
     population = Population(5)
-    child = next(
-        person
-        for person in (population.pupil(grade=1, starting_year=2025) for _ in range(50))
-        if person.ethnicity == "01"
-    )
-    father = population.parent_of(child, Sex.MALE)
-    assert father.full_name.split()[0] == child.full_name.split()[0]
-    assert father.sex is Sex.MALE
-    assert 22 <= child.born_on.year - father.born_on.year <= 38
+    children = [population.pupil(grade=1, starting_year=2025) for _ in range(300)]
+    assert {child.ethnicity for child in children} == {"01", "12", "20", "07", "02"}
+    for child in children:
+        father, mother = (population.parent_of(child, sex) for sex in (Sex.MALE, Sex.FEMALE))
+        assert (father.sex, mother.sex) == (Sex.MALE, Sex.FEMALE)
+        of_line, other = (mother, father) if child.ethnicity in {"12", "20"} else (father, mother)
+        assert of_line.family == child.family != other.family
+        assert child.full_name not in {father.full_name, mother.full_name}
+        assert all(22 <= child.born_on.year - parent.born_on.year <= 38 for parent in (father, mother))
+
+
+def test_the_family_name_stands_where_the_people_writes_it() -> None:
+    population = Population(6)
+    for person in (population.adult(around=2026) for _ in range(200)):
+        is_first = person.ethnicity in {"01", "07", "02"}
+        name, family = person.full_name, unicodedata.normalize("NFC", person.family)
+        assert name.startswith(f"{family} ") if is_first else name.endswith(f" {family}")
