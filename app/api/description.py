@@ -20,6 +20,9 @@ EXAMPLES: Final[Mapping[str, Any]] = tomllib.loads(
     (Path(__file__).parent / "examples-1.toml").read_text("utf-8")
 )
 
+# Where a schema stands that others refer to.
+COMPONENT: Final = "#/components/schemas/{model}"
+
 _TEXT: Final = {"type": "string"}
 PROBLEM: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -90,9 +93,16 @@ class DescribedApplication(FastAPI):
                     assert isinstance(route, APIRoute)
                     for method in route.methods or ():
                         operation = document["paths"][route.path][method.lower()]
+                        components["schemas"].update(_inner_schemas(operation))
                         _describe(f"{method} {route.path}", route, operation)
         assert self.openapi_schema is not None
         return self.openapi_schema
+
+
+def _inner_schemas(operation: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give the schemas that a body described by hand refers to (``COMPONENT``) and carries itself."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        yield from content["schema"].get("$defs", {}).items()
 
 
 def _describe(name: str, route: APIRoute, operation: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Officer, Role, Submitter
 from app.api.deps import Connection, Reader, Service, requires
+from app.api.description import COMPONENT
 from app.api.package_bodies import FindingOut, findings_out
 from app.api.paging import Cursor, Limit, Page, id_after, text_after
 from app.api.problems import problem
@@ -173,7 +174,21 @@ _BODY: Final[dict[str, Any]] = {
                 "schema": {"type": "string"},
                 "example": "Mã học sinh;Họ và tên;Khối;Lớp\n6600000001;Nguyễn Thị Bưởi;4;4A",
             },
-            JSON: {"schema": RollIn.model_json_schema()},
+            JSON: {
+                "schema": RollIn.model_json_schema(ref_template=COMPONENT),
+                "example": {
+                    "school_code": "6624305501",
+                    "school_year": "2025-2026",
+                    "pupils": [
+                        {
+                            "student_code": "6600000001",
+                            "full_name": "Nguyễn Thị Bưởi",
+                            "grade": 6,
+                            "class_name": "6A",
+                        }
+                    ],
+                },
+            },
         },
     }
 }

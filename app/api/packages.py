@@ -141,7 +141,10 @@ async def send(
     response: Response,
     service: Service,
     actor: Sender,
-    prefer: Annotated[str | None, Header(max_length=200)] = None,
+    prefer: Annotated[
+        str | None,
+        Header(max_length=200, description="wait=10: chờ kết quả, giây / seconds to wait"),
+    ] = None,
 ) -> ReceivedOut:
     """Take a package in charge: stored and signed for before the answer leaves.
 
@@ -303,7 +306,7 @@ async def feed(
     limit: Limit = 100,
     cursor: Cursor = None,
     since: Annotated[Moment | None, Query(description="RFC 3339, có múi giờ / with offset")] = None,
-    status: Annotated[PackageState | None, Query()] = None,
+    status: Annotated[PackageState | None, Query(description="Chỉ các gói này / only these")] = None,
 ) -> PackageFeed:
     """List packages by the moment they were received, oldest first."""
     after = read_cursor(cursor, str, str)

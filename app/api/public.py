@@ -128,7 +128,9 @@ async def formats() -> list[FormatOut]:
     response_class=Response,
     responses={200: {"content": {"application/xml": {}}}},
 )
-async def schema(version: Annotated[str, Path(max_length=10)]) -> Response:
+async def schema(
+    version: Annotated[str, Path(max_length=10, description="1.0: xem GET /formats / see GET /formats")],
+) -> Response:
     """Give the XSD that documents are validated against."""
     profile = profile_for(version)
     if profile is None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,9 +23,11 @@ from schemathesis.specs.openapi.checks import (
 from app.actors import Role, System
 from app.api.deps import Requires
 from app.api.description import EXAMPLES
+from app.api.enrolments import RollIn
 from app.api.package_bodies import PackageIn
 from app.cli.running import Part, running_service
 from app.db import transaction
+from app.enrolment.roll import read_roll
 from app.main import create_app
 from app.organisations.clients import create_client
 from app.organisations.passwords import hash_password
@@ -108,6 +110,35 @@ async def test_every_json_body_has_a_real_example(api: Api, name: str) -> None:
     method, path = name.split(" ")
     content = described(api)["paths"][path][method.lower()]["requestBody"]["content"]
     assert content["application/json"]["example"] == EXAMPLES[name]
+
+
+def test_every_reference_leads_somewhere(api: Api) -> None:
+    document = described(api)
+
+    def references(node: Any) -> Iterator[str]:
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            for value in node.values():
+                yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    found = set(references(document))
+    assert found
+    for reference in found:
+        at: Any = document
+        for step in reference.removeprefix("#/").split("/"):
+            assert step in at, reference
+            at = at[step]
+
+
+async def test_both_forms_of_a_roll_have_an_example_that_is_one(api: Api) -> None:
+    content = described(api)["paths"]["/api/v1/enrolments"]["post"]["requestBody"]["content"]
+    RollIn.model_validate(content["application/json"]["example"])
+    read = read_roll(content["text/csv"]["example"].encode(), "6624305501")
+    assert (read.findings, list(read.schools)) == ((), ["6624305501"])
 
 
 def test_no_example_is_for_nothing() -> None:
