@@ -29,7 +29,7 @@ class Mistake:
 
 
 def changed_after_signing(composed: Composed, signed_at: datetime) -> etree._Element:
-    """One character of a mark changed after everybody had signed."""
+    """A mark changed after everybody had signed."""
     transcript = sign_composed(composed, signed_at=signed_at)
     mark = _first(transcript, "CaNam", "DiemKiemTra")
     mark.text = "10.0" if mark.tag.endswith("CaNam") else "10" if mark.text != "10" else "9"

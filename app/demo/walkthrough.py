@@ -184,14 +184,20 @@ async def _show_mistakes(stage: Stage) -> None:
     for mistake, item in zip(MISTAKES, result["items"], strict=False):
         stage.console.print(f"\n  [bold]{item['position']}. {mistake.name}[/] → {item['outcome']}")
         errors = [finding for finding in item["findings"] if finding["severity"] == "error"]
-        for finding in errors[:SHOWN_FINDINGS]:
-            _show_finding(stage.console, finding)
-        if len(errors) > SHOWN_FINDINGS:
-            stage.console.print(f"     … và {len(errors) - SHOWN_FINDINGS} lỗi nữa / more")
+        alike: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for finding in errors:
+            alike.setdefault((finding["code"], finding["message_vi"]), []).append(finding)
+        for first, *others in list(alike.values())[:SHOWN_FINDINGS]:
+            _show_finding(stage.console, first, others=len(others))
+        if len(alike) > SHOWN_FINDINGS:
+            stage.console.print(f"     … và {len(alike) - SHOWN_FINDINGS} lỗi nữa / more")
 
 
-def _show_finding(console: Console, finding: dict[str, Any]) -> None:
+def _show_finding(console: Console, finding: dict[str, Any], *, others: int) -> None:
+    """Show one finding, and in how many other places (signatures over the same content) it is the same."""
     place = f"dòng / line {finding['line']}" if finding["line"] else ""
+    if others:
+        place += f" và {others} nơi khác / and {others} more"
     console.print(f"     [red]{finding['code']}[/] {finding['message_vi']} [dim]({finding['who']})[/]")
     console.print(f"       [dim]{finding['message_en']}[/]")
     console.print(f"       [dim]{finding['xpath'] or ''} {place}[/]", soft_wrap=True)
