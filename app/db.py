@@ -5,7 +5,7 @@ Owns no table but the sandbox's mark: each room declares its own in its ``tables
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cache, partial
@@ -26,9 +26,11 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
+    any_,
     bindparam,
     event,
     func,
+    literal,
     select,
     update,
 )
@@ -154,6 +156,14 @@ def is_out_of_service(error: BaseException) -> bool:
 def sqlstate_of(error: BaseException) -> str:
     """Give the SQLSTATE with which the database refused; empty where it said nothing. It quotes no row."""
     return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+
+
+def among(column: ColumnElement[Any], values: Collection[object]) -> ColumnElement[bool]:
+    """Give the condition that a column holds one of many values, bound as one array.
+
+    ``in_`` binds each value by itself, of which the protocol takes 32 767, and is written anew every time.
+    """
+    return column == any_(literal(list(values), ARRAY(column.type)))
 
 
 async def move(

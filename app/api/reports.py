@@ -72,8 +72,8 @@ def _numbers(sums: Sums, *, has_snapshot: bool) -> dict[str, int | float | None]
 
 
 def _row_out(row: ReportRow, *, has_snapshot: bool) -> RowOut:
-    places = {name: getattr(row, name) for name in _PLACES}
-    return RowOut.model_validate({**places, **_numbers(row.sums, has_snapshot=has_snapshot)})
+    place = row.place._asdict()
+    return RowOut(**place, name=row.name, **_numbers(row.sums, has_snapshot=has_snapshot))
 
 
 async def _snapshot(connection: AsyncConnection, snapshot_id: str | None) -> SnapshotView | None:

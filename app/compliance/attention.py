@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import among
 from app.deadlines.tables import extension
 from app.organisations.tables import organisation
 from app.recalls.tables import recall
@@ -44,7 +45,7 @@ async def expiring_certificates(
         select(organisation.c.code, certificate.c.role, certificate.c.not_after)
         .join(organisation, organisation.c.id == certificate.c.school_id)
         .where(
-            certificate.c.school_id.in_(schools),
+            among(certificate.c.school_id, schools),
             certificate.c.state == "approved",
             certificate.c.not_after > now,
             certificate.c.not_after < before,
@@ -68,7 +69,7 @@ async def pending_requests(
         for place, days in enumerate(AGES):
             until = now - timedelta(days=days)
             statement = select(func.count(), func.min(asked_at)).where(
-                table.c.school_id.in_(schools), table.c.state == state, asked_at <= until
+                among(table.c.school_id, schools), table.c.state == state, asked_at <= until
             )
             if place + 1 < len(AGES):
                 statement = statement.where(asked_at > now - timedelta(days=AGES[place + 1]))

@@ -1,7 +1,8 @@
 """How an expected transcript stands: the causes that a report tells apart; pure."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Cause(StrEnum):
@@ -13,9 +14,10 @@ class Cause(StrEnum):
     NOT_SENT = "not_sent"  # nothing came
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassTally:
+class ClassTally(NamedTuple):
     """One class of one school as the roll and the ledger have it; each pupil is counted once.
+
+    A tuple, because a province has tens of thousands and they are kept and read as lists of numbers.
 
     Attributes:
         expected: pupils on the roll who have not moved out.
@@ -61,4 +63,7 @@ class ClassTally:
         return (self.accepted - self.late) - (self.unlisted - self.unlisted_late)
 
 
-TALLIED = tuple(ClassTally.__dataclass_fields__)
+def add_up(tallies: Iterable[ClassTally]) -> ClassTally:
+    """Add classes together; what comes of it names no class any more. There has to be one at least."""
+    _, _, *numbers = zip(*tallies, strict=True)
+    return ClassTally(0, "", *map(sum, numbers))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
-from app.compliance.causes import ClassTally
+from app.compliance.causes import ClassTally, add_up
 from app.deadlines.calendar import Calendar, Category, Stage
 from app.deadlines.rules import Extension
 from app.organisations.kinds import LEVELS
@@ -119,21 +119,43 @@ class Sums:
         return round(100 * (self.expected - self.missing) / self.expected, 2) if self.expected else None
 
 
+# What has a row for whole schools; the others have one for their classes.
+_OF_SCHOOLS: Final = frozenset({GroupBy.PROVINCE, GroupBy.COMMUNE, GroupBy.SCHOOL})
 COUNTED: Final = tuple(entry.name for entry in fields(Sums))
 _NUMBERS: Final = attrgetter(*COUNTED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRow:
-    """One row: what it is of, and its numbers; ``grade`` and ``class_name`` only where it is of these."""
+class Place(NamedTuple):
+    """What a row is of; ``grade`` and ``class_name`` only where it is of these."""
 
     province_code: str
-    authority_code: str | None = None
-    school_code: str | None = None
-    name: str = ""
-    grade: int | None = None
-    class_name: str | None = None
+    authority_code: str | None
+    school_code: str | None
+    grade: int | None
+    class_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """One row: what it is of, by code and by name, and its numbers."""
+
+    place: Place
+    name: str
     sums: Sums = field(default_factory=Sums)
+
+
+class Terms(NamedTuple):
+    """What a class is judged by; classes with the same terms may be added up before they are judged.
+
+    Attributes:
+        is_exempt: its pupils stay on paper.
+        confirmed: whether what came in time and is confirmed is locked; beside it the unconfirmed, the late.
+    """
+
+    is_exempt: bool
+    confirmed: bool
+    unconfirmed: bool
+    late: bool
 
 
 class Locks:
@@ -157,21 +179,22 @@ class Locks:
             self._passed[key] = row.cut_off <= self._moment
         return self._passed[key]
 
-    def locked(self, school: SchoolFacts, tally: ClassTally) -> int:
-        """Count the locked ones of a class."""
-        level = level_of(school.levels, tally.grade)
-        if not tally.accepted or level is None:
-            return 0
-        is_final = self.has_passed(level, tally.grade, Category.UNCONFIRMED)
+    def terms(self, school: SchoolFacts, grade: int, class_name: str) -> Terms:
+        """Give what a class of a school is judged by; a grade that the school cannot have locks nothing."""
+        is_exempt = any(rule.covers(grade, class_name) for rule in school.paper)
+        level = level_of(school.levels, grade)
+        if level is None:
+            return Terms(is_exempt=is_exempt, confirmed=False, unconfirmed=False, late=False)
+        is_final = self.has_passed(level, grade, Category.UNCONFIRMED)
         is_extended = any(
             extension.school_year == self._year and extension.until > self._moment
             for extension in school.extensions
         )
-        confirmed = self.has_passed(level, tally.grade, Category.CONFIRMED)
-        return (
-            tally.confirmed_on_time * confirmed
-            + tally.unconfirmed_on_time * is_final
-            + tally.late * (is_final and not is_extended)
+        return Terms(
+            is_exempt=is_exempt,
+            confirmed=self.has_passed(level, grade, Category.CONFIRMED),
+            unconfirmed=is_final,
+            late=is_final and not is_extended,
         )
 
 
@@ -182,9 +205,9 @@ def level_of(levels: Iterable[str], grade: int) -> str | None:
     )
 
 
-def judge_class(school: SchoolFacts, tally: ClassTally, locks: Locks) -> Sums:
-    """Judge one class: what is exempt is expected nowhere, what stands came in time or late."""
-    is_exempt = any(rule.covers(tally.grade, tally.class_name) for rule in school.paper)
+def judge_tally(tally: ClassTally, terms: Terms) -> Sums:
+    """Judge classes on the same terms: what is exempt is expected nowhere, what stands came in time or late."""
+    is_exempt = terms.is_exempt
     listed = tally.accepted - tally.unlisted
     return Sums(
         expected=0 if is_exempt else tally.expected,
@@ -198,7 +221,9 @@ def judge_class(school: SchoolFacts, tally: ClassTally, locks: Locks) -> Sums:
         kept=0 if is_exempt else tally.kept,
         on_time=tally.accepted - tally.late,
         late=tally.late,
-        locked=locks.locked(school, tally),
+        locked=tally.confirmed_on_time * terms.confirmed
+        + tally.unconfirmed_on_time * terms.unconfirmed
+        + tally.late * terms.late,
         exempt=tally.expected if is_exempt else 0,
         moved_in=tally.moved_in,
         moved_out=tally.moved_out,
@@ -207,21 +232,18 @@ def judge_class(school: SchoolFacts, tally: ClassTally, locks: Locks) -> Sums:
     )
 
 
-def judge_school(school: SchoolFacts, locks: Locks) -> Sums:
-    """Sum a school's classes, with what only the school as a whole has."""
-    total = Sums(
+def judge_school(school: SchoolFacts) -> Sums:
+    """Give what only a school as a whole has, beside what its classes add up to."""
+    return Sums(
         schools=1,
         schools_without_roll=not school.has_roll,
+        # Without a roll nobody can be expected by name: the register's own number is all there is.
+        exempt=0 if school.has_roll else sum(rule.pupils for rule in school.paper),
         pending_certificates=school.pending_certificates,
         unread_replies=school.unread_replies,
         processing_packages=school.processing_packages,
         in_snapshot=school.in_snapshot or 0,
     )
-    for tally in school.classes:
-        total.add(judge_class(school, tally, locks))
-    if not school.has_roll:  # nobody can be expected by name: the register's own number is all there is
-        total.exempt = sum(rule.pupils for rule in school.paper)
-    return total
 
 
 def report(
@@ -229,49 +251,55 @@ def report(
 ) -> tuple[Sequence[ReportRow], Sums]:
     """Give the rows in order of their codes, and the sum over all.
 
+    Classes of one row that are judged alike are added up first: judging is linear, and a province has a
+    hundred times as many classes as managing bodies.
+
     Args:
         schools: each once.
         group_by: what to have a row for.
         locks: by province.
     """
-    rows: dict[tuple[str, str, str, int, str], ReportRow] = {}
+    rows: dict[Place, ReportRow] = {}
+    alike: dict[tuple[Place, Terms], list[ClassTally]] = {}
     total = Sums()
     for school in schools:
-        own = locks[school.province_code]
-        total.add(summed := judge_school(school, own))
-        if group_by in {GroupBy.PROVINCE, GroupBy.COMMUNE, GroupBy.SCHOOL}:
-            row = _row(school, group_by)
-            rows.setdefault(_place(row), row).sums.add(summed)
-            continue
-        for tally in school.classes:
-            row = _row(school, group_by, tally)
-            rows.setdefault(_place(row), row).sums.add(judge_class(school, tally, own))
-    return [rows[key] for key in sorted(rows)], total
+        total.add(whole := judge_school(school))
+        if group_by in _OF_SCHOOLS:
+            _row(rows, school, group_by).sums.add(whole)
+        for grade, class_name, tallies in _parts(school, group_by):
+            row = _row(rows, school, group_by, grade, class_name)
+            terms = locks[school.province_code].terms(school, grade, class_name)
+            alike.setdefault((row.place, terms), []).extend(tallies)
+    for (place, terms), tallies in alike.items():
+        judged = judge_tally(add_up(tallies), terms)
+        rows[place].sums.add(judged)
+        total.add(judged)
+    return [rows[place] for place in sorted(rows)], total
 
 
-def _place(row: ReportRow) -> tuple[str, str, str, int, str]:
-    return (
-        row.province_code, row.authority_code or "", row.school_code or "", row.grade or 0,
-        row.class_name or "",
-    )  # fmt: skip
+def _parts(school: SchoolFacts, group_by: GroupBy) -> Iterable[tuple[int, str, Sequence[ClassTally]]]:
+    """Divide a school into grades, or into classes where a row or a paper rule is of a class."""
+    if group_by is GroupBy.CLASS or any(rule.class_name is not None for rule in school.paper):
+        return [(tally.grade, tally.class_name, (tally,)) for tally in school.classes]
+    grades: dict[int, list[ClassTally]] = {}
+    for tally in school.classes:
+        grades.setdefault(tally.grade, []).append(tally)
+    return [(grade, "", tallies) for grade, tallies in grades.items()]
 
 
-def _row(school: SchoolFacts, group_by: GroupBy, tally: ClassTally | None = None) -> ReportRow:
-    match group_by:
-        case GroupBy.PROVINCE:
-            return ReportRow(province_code=school.province_code, name=school.province_name)
-        case GroupBy.COMMUNE:
-            return ReportRow(
-                province_code=school.province_code,
-                authority_code=school.authority_code,
-                name=school.authority_name,
-            )
-        case _:
-            return ReportRow(
-                province_code=school.province_code,
-                authority_code=school.authority_code,
-                school_code=school.code,
-                name=school.name,
-                grade=None if tally is None else tally.grade,
-                class_name=tally.class_name if tally is not None and group_by is GroupBy.CLASS else None,
-            )
+def _row(
+    rows: dict[Place, ReportRow], school: SchoolFacts, group_by: GroupBy, grade: int = 0, class_name: str = ""
+) -> ReportRow:
+    """Give the row that a school or a class of it belongs to; a new one where there is none yet."""
+    is_of_school = group_by not in {GroupBy.PROVINCE, GroupBy.COMMUNE}
+    place = Place(
+        school.province_code,
+        None if group_by is GroupBy.PROVINCE else school.authority_code,
+        school.code if is_of_school else None,
+        grade if group_by in {GroupBy.GRADE, GroupBy.CLASS} else None,
+        class_name if group_by is GroupBy.CLASS else None,
+    )
+    if place not in rows:
+        names = {GroupBy.PROVINCE: school.province_name, GroupBy.COMMUNE: school.authority_name}
+        rows[place] = ReportRow(place=place, name=names.get(group_by, school.name))
+    return rows[place]

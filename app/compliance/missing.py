@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
-from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.compliance.causes import Cause
-from app.compliance.counting import PUPILS, bound
+from app.compliance.counting import bound, of_each_school
 from app.compliance.judge import SchoolFacts
 from app.db import transaction
 
@@ -32,24 +32,24 @@ class MissingPupil:
     cause: Cause
 
 
-MISSING_PUPILS: Final[TextClause] = bound(
-    PUPILS
-    + """
-SELECT m.school_id, m.student_code, m.grade, m.class_name, m.cause, p.full_name
+MISSING_PUPILS: Final = bound(
+    of_each_school(
+        """
+SELECT m.student_code, m.grade, m.class_name, m.cause, p.full_name
 FROM pupil m
-JOIN roll ON roll.school_id = m.school_id
-JOIN enrolment_pupil p ON p.school_id = m.school_id AND p.school_year = :school_year
-  AND p.number = roll.number AND p.student_code = m.student_code
-WHERE m.is_listed AND NOT m.stands
-ORDER BY m.school_id, m.grade, m.class_name, m.student_code
+JOIN enrolment_pupil p ON p.student_code = m.student_code
+WHERE m.is_listed AND NOT m.stands AND p.school_id = of.school_id AND p.school_year = :school_year
+  AND p.number = (SELECT number FROM roll)
 """
+    )
 )
+_ORDER: Final = attrgetter("grade", "class_name", "student_code")
 
 
 async def missing_pupils(
     engine: AsyncEngine, schools: Sequence[SchoolFacts], school_year: int, as_of: datetime
 ) -> AsyncIterator[Sequence[MissingPupil]]:
-    """Give who is missing, some schools at a time in the order they are handed in.
+    """Give who is missing, some schools at a time in the order they are handed in, by grade, class and code.
 
     Those who stay on paper are not expected and not listed. No connection is held while the reader takes
     its time.
@@ -75,4 +75,4 @@ async def missing_pupils(
                     cause=_CAUSES[row.cause],
                 )
             )
-        yield [pupil for pupils in found.values() for pupil in pupils]
+        yield [pupil for pupils in found.values() for pupil in sorted(pupils, key=_ORDER)]

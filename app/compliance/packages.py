@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, Date, Table, and_, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import among
 from app.ingest.package import PackageState
 from app.ingest.tables import finding, item_event, package, package_progress
 from app.organisations.legal_zone import LEGAL_ZONE
@@ -89,7 +90,7 @@ async def count_packages(
 
 def _received(schools: Collection[int], since: datetime, until: datetime) -> ColumnElement[bool]:
     return and_(
-        package.c.school_id.in_(schools), package.c.received_at >= since, package.c.received_at < until
+        among(package.c.school_id, schools), package.c.received_at >= since, package.c.received_at < until
     )
 
 

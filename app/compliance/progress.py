@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import Date, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import among
 from app.organisations.legal_zone import LEGAL_ZONE
 from app.records.status import RecordEventKind
 from app.records.tables import record, record_event
@@ -31,7 +32,7 @@ async def count_days(
     received = await connection.execute(
         select(received_on, func.count(), func.count().filter(record.c.is_late))
         .where(
-            record.c.school_id.in_(schools),
+            among(record.c.school_id, schools),
             record.c.school_year == school_year,
             record.c.received_at <= as_of,
         )
@@ -40,7 +41,7 @@ async def count_days(
     recalled = await connection.execute(
         select(recalled_on, func.count())
         .where(
-            record_event.c.school_id.in_(schools),
+            among(record_event.c.school_id, schools),
             record_event.c.school_year == school_year,
             record_event.c.kind == RecordEventKind.RECALLED,
             record_event.c.at <= as_of,

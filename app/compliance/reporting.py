@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.compliance.counting import Classes, count_as_of, count_now
 from app.compliance.judge import Locks, PaperRule, SchoolFacts
-from app.db import database_now
+from app.db import among, database_now
 from app.deadlines.book import load_calendar
 from app.deadlines.calendar import Category
 from app.deadlines.rules import Extension
@@ -57,14 +57,14 @@ async def gather(
     rows = (await connection.execute(_schools(scope, moment, condition))).all()
     ids = [row.id for row in rows]
     if as_of is None:
-        classes: Classes = await count_now(connection, ids, school_year, moment)
+        moment, classes = await count_now(connection, ids, school_year)
     else:
         classes = await count_as_of(connection, ids, school_year, moment)
     rolls = await _with_roll(connection, ids, school_year, moment)
     paper = await _paper(connection, ids, school_year, moment)
     granted = await _extensions(connection, ids, school_year, moment)
     pending = await _pending_certificates(connection, ids, moment)
-    unread, processing = await _packages(connection, ids, school_year, moment)
+    unread, processing = await _packages(connection, ids, school_year, moment, is_now=as_of is None)
     held = {} if snapshot_id is None else await _in_snapshot(connection, snapshot_id)
     provinces = {row.province_code for row in rows}
     return Gathered(
@@ -135,7 +135,7 @@ async def _with_roll(
 ) -> frozenset[int]:
     rows = await connection.execute(
         select(enrolment_roll.c.school_id).where(
-            enrolment_roll.c.school_id.in_(schools),
+            among(enrolment_roll.c.school_id, schools),
             enrolment_roll.c.school_year == school_year,
             enrolment_roll.c.made_at <= moment,
         )
@@ -152,7 +152,7 @@ async def _paper(
     )
     rows = await connection.execute(
         select(exemption).where(
-            exemption.c.school_id.in_(schools),
+            among(exemption.c.school_id, schools),
             exemption.c.school_year == school_year,
             exemption.c.registered_at <= moment,
             exemption.c.id.not_in(withdrawn),
@@ -175,7 +175,7 @@ async def _extensions(
             and_(extension_event.c.extension_id == extension.c.id, extension_event.c.target == "approved"),
         )
         .where(
-            extension.c.school_id.in_(schools),
+            among(extension.c.school_id, schools),
             extension.c.school_year == school_year,
             extension_event.c.at <= moment,
         )
@@ -203,7 +203,7 @@ async def _pending_certificates(
     rows = await connection.execute(
         select(certificate.c.school_id, func.count())
         .where(
-            certificate.c.school_id.in_(schools),
+            among(certificate.c.school_id, schools),
             certificate.c.registered_at <= moment,
             certificate.c.id.not_in(decided),
         )
@@ -213,12 +213,22 @@ async def _pending_certificates(
 
 
 async def _packages(
-    connection: AsyncConnection, schools: Collection[int], school_year: int, moment: datetime
+    connection: AsyncConnection,
+    schools: Collection[int],
+    school_year: int,
+    moment: datetime,
+    *,
+    is_now: bool,
 ) -> tuple[Mapping[int, int], Mapping[int, int]]:
-    """Count the answered packages that nobody had fetched, and those without an answer."""
+    """Count the answered packages that nobody had fetched, and those without an answer.
+
+    Of the present they have an index of their own; how it was in the past is told by all packages.
+    """
     progress = package_progress.c
     is_answered = and_(progress.state == PackageState.ANSWERED, progress.answered_at <= moment)
-    is_unread = or_(progress.reply_read_at.is_(None), progress.reply_read_at > moment)
+    is_unread = progress.reply_read_at.is_(None)
+    if not is_now:
+        is_unread = or_(is_unread, progress.reply_read_at > moment)
     rows = await connection.execute(
         select(
             package.c.school_id,
@@ -230,7 +240,7 @@ async def _packages(
             and_(progress.school_id == package.c.school_id, progress.package_id == package.c.package_id),
         )
         .where(
-            package.c.school_id.in_(schools),
+            among(package.c.school_id, schools),
             package.c.school_year == school_year,
             package.c.received_at <= moment,
             is_unread,

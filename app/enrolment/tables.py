@@ -77,7 +77,7 @@ enrolment_pupil = Table(
         "school_id",
         "number",
         "student_code",
-        postgresql_include=["grade", "class_name"],
+        postgresql_include=["grade", "class_name", "school_year"],
         postgresql_where=text("movement <> 'moved_out'"),
     ),
     postgresql_partition_by="RANGE (school_year)",

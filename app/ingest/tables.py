@@ -132,7 +132,7 @@ item_event = Table(
         "ix_item_event_refused",
         "school_id",
         "at",
-        postgresql_include=["student_code", "target", "package_id", "position", "round"],
+        postgresql_include=["student_code", "target", "package_id", "position", "round", "school_year"],
         postgresql_where=text("target <> 'accepted'"),
     ),
     Index(

@@ -89,7 +89,7 @@ record = Table(
         "school_id",
         "student_code",
         "received_at",
-        postgresql_include=["record_id", "level", "grade", "class_name", "is_completed", "is_late"],
+        postgresql_include=["record_id", "grade", "class_name", "is_completed", "is_late", "school_year"],
     ),
     postgresql_partition_by="RANGE (school_year)",
 )
@@ -130,7 +130,7 @@ record_event = Table(
         "school_id",
         "record_id",
         "at",
-        postgresql_include=["kind"],
+        postgresql_include=["kind", "school_year"],
         postgresql_where=text("kind IN ('recalled', 'replaced')"),
     ),
     postgresql_partition_by="RANGE (school_year)",
