@@ -56,7 +56,8 @@ async def found(engine: AsyncEngine) -> None:
 async def grow(engine: AsyncEngine, first: int, last: int) -> None:
     """Add the schools of these numbers, with rolls and ledger, and let the planner know."""
     sql = (_HERE / "schools.sql").read_text("utf-8")
-    await _execute(engine, sql.format(first=first, last=last, pupils=SCHOOL, missing=MISSING, recalled=RECALLED))
+    sql = sql.format(first=first, last=last, pupils=SCHOOL, missing=MISSING, recalled=RECALLED)
+    await _execute(engine, sql)
     async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         await connection.exec_driver_sql("VACUUM ANALYZE")
 

@@ -1,8 +1,8 @@
 """Reports over HTTP: compliance, who is missing, what needs attention, packages and software."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
@@ -62,8 +62,13 @@ _PLACES: Final = ("province_code", "authority_code", "school_code", "name", "gra
 _NUMBERS: Final = tuple(SumsOut.model_fields)
 # What only a school as a whole has says nothing of a grade or a class.
 _OF_SCHOOLS: Final = frozenset(
-    {"schools", "schools_without_roll", "pending_certificates", "unread_replies", "processing_packages"}
-)
+    {
+        "schools", "schools_without_roll", "pending_certificates", "unread_replies", "processing_packages",
+        "in_snapshot",
+    }
+)  # fmt: skip
+_OF_CLASSES: Final = frozenset({GroupBy.GRADE, GroupBy.CLASS})
+_ROWS_A_PAGE: Final = 1000
 
 
 def _numbers(sums: Sums, *, has_snapshot: bool) -> dict[str, int | float | None]:
@@ -71,9 +76,9 @@ def _numbers(sums: Sums, *, has_snapshot: bool) -> dict[str, int | float | None]
     return numbers if has_snapshot else {**numbers, "in_snapshot": None}
 
 
-def _row_out(row: ReportRow, *, has_snapshot: bool) -> RowOut:
-    place = row.place._asdict()
-    return RowOut(**place, name=row.name, **_numbers(row.sums, has_snapshot=has_snapshot))
+def _members(row: ReportRow, *, has_snapshot: bool) -> dict[str, Any]:
+    """Give what a row says, by column; what a snapshot holds only where one was asked for."""
+    return {**row.place._asdict(), "name": row.name, **_numbers(row.sums, has_snapshot=has_snapshot)}
 
 
 async def _snapshot(connection: AsyncConnection, snapshot_id: str | None) -> SnapshotView | None:
@@ -134,7 +139,7 @@ async def compliance(
     snapshot_id: SnapshotId = None,
     school_code: SchoolFilter = None,
     form: Form = ReportFormat.JSON,
-) -> ComplianceOut | Response:
+) -> Response:
     """Say of every province, managing body, school, grade or class what was due, what came, what is missing.
 
     ``as_of`` answers for any moment: what was received until then counts as it was judged; refusals, recalls
@@ -146,31 +151,41 @@ async def compliance(
     )
     rows, total = await service.offload.run(report, gathered.schools, group_by, gathered.locks)
     await _note(connection, service, actor, "compliance", group_by=group_by, school_year=school_year)
-    has_snapshot = beside is not None
+    has_snapshot = beside is not None and group_by not in _OF_CLASSES
     if form is not ReportFormat.JSON:
-        hidden = set() if group_by not in {GroupBy.GRADE, GroupBy.CLASS} else _OF_SCHOOLS | {"in_snapshot"}
-        columns = [c for c in (*_PLACES, *_NUMBERS) if c not in hidden]
+        hidden = _OF_SCHOOLS if group_by in _OF_CLASSES else frozenset[str]()
+        columns = [name for name in (*_PLACES, *_NUMBERS) if name not in hidden]
         return await download(
-            _once([_row_out(row, has_snapshot=has_snapshot) for row in rows]),
+            _pages([_members(row, has_snapshot=has_snapshot) for row in rows]),
             columns,
-            lambda row: [getattr(row, column) for column in columns],
+            lambda members: [members[column] for column in columns],
             form=form,
             name=f"tien-do-{school_year}",
             title="Tiến độ",
             offload=service.offload,
         )
-    return ComplianceOut(
-        school_year=school_year,
-        as_of=gathered.as_of,
-        group_by=group_by,
-        snapshot_id=None if beside is None else hex32(beside.id),
-        total=SumsOut.model_validate(_numbers(total, has_snapshot=has_snapshot)),
-        rows=[_row_out(row, has_snapshot=has_snapshot) for row in rows],
-    )
+
+    def write() -> bytes:
+        """Write a row a class as it may be: tens of thousands, and not on the event loop."""
+        return (
+            ComplianceOut(
+                school_year=school_year,
+                as_of=gathered.as_of,
+                group_by=group_by,
+                snapshot_id=None if beside is None else hex32(beside.id),
+                total=SumsOut.model_validate(_numbers(total, has_snapshot=beside is not None)),
+                rows=[RowOut.model_validate(_members(row, has_snapshot=has_snapshot)) for row in rows],
+            )
+            .model_dump_json()
+            .encode()
+        )
+
+    return Response(await service.offload.run(write), media_type="application/json")
 
 
-async def _once(rows: Sequence[RowOut]) -> AsyncIterator[Sequence[RowOut]]:
-    yield rows
+async def _pages(rows: Sequence[Mapping[str, Any]]) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    for first in range(0, len(rows), _ROWS_A_PAGE):
+        yield rows[first : first + _ROWS_A_PAGE]
 
 
 @router.get("/progress", summary="Tiến độ theo ngày / The year by day")

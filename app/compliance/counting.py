@@ -1,4 +1,4 @@
-"""Counting the roll against the ledger: school by school kept in tallies, or for any moment of the past."""
+"""Counting the roll against the ledger, school by school and for any moment; what was counted is kept."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -96,7 +96,7 @@ FROM pupil GROUP BY grade, class_name
 def of_each_school(question: str) -> str:
     """Give a question about the pupils of one school as one about each of :schools."""
     return (
-        "SELECT of.school_id, answer.* FROM unnest(:schools) AS of (school_id) "
+        "SELECT of.school_id, answer.* FROM unnest(:schools) AS of (school_id) "  # noqa: S608 - SQL of ours
         f"CROSS JOIN LATERAL ({PUPILS}{question}) AS answer"
     )
 
@@ -117,10 +117,10 @@ _EVERYTHING: Final = datetime.max.replace(tzinfo=UTC)
 Classes = Mapping[int, Sequence[ClassTally]]
 
 
-async def count_as_of(
+async def count_anew(
     connection: AsyncConnection, schools: Collection[int], school_year: int, as_of: datetime
 ) -> Classes:
-    """Count the classes of schools as they stood at a moment, in order of grade and class."""
+    """Count the classes of schools from the ground up, as they stood at a moment, by grade and class."""
     found: dict[int, list[ClassTally]] = {school_id: [] for school_id in schools}
     wanted = sorted(found)
     for start in range(0, len(wanted), _BATCH):
@@ -129,10 +129,10 @@ async def count_as_of(
         parameters = {"schools": batch, "school_year": school_year, "as_of": as_of}
         for school_id, *counted in await connection.execute(COUNT_CLASSES, parameters):
             tally = ClassTally(*counted)
-            moved = moves.pop((school_id, tally.grade, tally.class_name), None)
-            found[school_id].append(tally if moved is None else tally._replace(**moved))
-        for (school_id, grade, class_name), moved in moves.items():  # classes that everybody has left
-            found[school_id].append(ClassTally(grade, class_name, **moved))
+            came, left = moves.pop((school_id, tally.grade, tally.class_name), (0, 0))
+            found[school_id].append(tally._replace(moved_in=came, moved_out=left) if came or left else tally)
+        for (school_id, grade, class_name), (came, left) in moves.items():  # classes that everybody has left
+            found[school_id].append(ClassTally(grade, class_name, moved_in=came, moved_out=left))
     for classes in found.values():
         classes.sort()
     return found
@@ -140,7 +140,7 @@ async def count_as_of(
 
 async def _moves(
     connection: AsyncConnection, schools: Sequence[int], school_year: int, as_of: datetime
-) -> dict[tuple[int, int, str], Mapping[str, int]]:
+) -> dict[tuple[int, int, str], tuple[int, int]]:
     """Give how many came to and left each class, by the roll that counted at the moment."""
     latest = (
         select(enrolment_roll.c.school_id, func.max(enrolment_roll.c.number).label("number"))
@@ -163,26 +163,25 @@ async def _moves(
             or_(enrolment_class.c.moved_in > 0, enrolment_class.c.moved_out > 0),
         )
     )
-    return {
-        (row.school_id, row.grade, row.class_name): {"moved_in": row.moved_in, "moved_out": row.moved_out}
-        for row in rows
-    }
+    return {(row.school_id, row.grade, row.class_name): (row.moved_in, row.moved_out) for row in rows}
 
 
-async def count_now(
-    connection: AsyncConnection, schools: Collection[int], school_year: int
+async def count(
+    connection: AsyncConnection, schools: Collection[int], school_year: int, as_of: datetime | None
 ) -> tuple[datetime, Classes]:
-    """Count the classes of schools as they stand, counting anew only those where something has changed.
+    """Count the classes of schools as they stood at a moment (none: now), by kept tallies where these hold.
 
-    Gives the moment that the counts are of, too. The number of changes is read before what changed is counted,
-    and everything that is there then is counted, however short a time ago it came: a change that comes between
-    leaves the tally marked as older than it is, never as newer.
+    Gives the moment, too. A tally holds from a school's last change on; of an earlier moment the school is
+    counted from the ground up. The number of changes is read before what changed is counted, and everything
+    that is there then is counted, however short a time ago it came: a change that comes between leaves the
+    tally marked as older than it is, never as newer.
     """
     wanted = sorted(schools)
     rows = await connection.execute(
         select(
             school_change.c.school_id,
             school_change.c.changes,
+            school_change.c.changed_at,
             compliance_tally.c.at_changes,
             compliance_tally.c.counts,
         )
@@ -198,16 +197,20 @@ async def count_now(
     now: datetime = (await connection.execute(select(database_now()))).scalar_one()
     found: dict[int, Sequence[ClassTally]] = dict.fromkeys(wanted, ())
     old: dict[int, int] = {}
+    past: list[int] = []
     for row in rows:
-        if row.at_changes == row.changes:
+        if as_of is not None and row.changed_at > as_of:
+            past.append(row.school_id)
+        elif row.at_changes == row.changes:
             found[row.school_id] = [ClassTally(*counts) for counts in row.counts]
         else:
             old[row.school_id] = row.changes
     if old:
-        counted = await count_as_of(connection, old, school_year, _EVERYTHING)
+        counted = await count_anew(connection, old, school_year, _EVERYTHING)
         await _keep(connection, counted, old, school_year)
         found.update(counted)
-    return now, found
+    found.update(await count_anew(connection, past, school_year, as_of or now))
+    return as_of or now, found
 
 
 async def _keep(

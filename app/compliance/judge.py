@@ -206,7 +206,7 @@ def level_of(levels: Iterable[str], grade: int) -> str | None:
 
 
 def judge_tally(tally: ClassTally, terms: Terms) -> Sums:
-    """Judge classes on the same terms: what is exempt is expected nowhere, what stands came in time or late."""
+    """Judge classes on the same terms: what is exempt is expected nowhere, what stands is in time or late."""
     is_exempt = terms.is_exempt
     listed = tally.accepted - tally.unlisted
     return Sums(

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.compliance.counting import Classes, count_as_of, count_now
+from app.compliance.counting import count
 from app.compliance.judge import Locks, PaperRule, SchoolFacts
 from app.db import among, database_now
 from app.deadlines.book import load_calendar
@@ -53,18 +53,15 @@ async def gather(
     Who manages a school is read as of the moment's legal day.
     """
     now = (await connection.execute(select(database_now()))).scalar_one()
-    moment = min(as_of or now, now)
-    rows = (await connection.execute(_schools(scope, moment, condition))).all()
+    past = as_of if as_of is not None and as_of < now else None
+    rows = (await connection.execute(_schools(scope, past or now, condition))).all()
     ids = [row.id for row in rows]
-    if as_of is None:
-        moment, classes = await count_now(connection, ids, school_year)
-    else:
-        classes = await count_as_of(connection, ids, school_year, moment)
+    moment, classes = await count(connection, ids, school_year, past)
     rolls = await _with_roll(connection, ids, school_year, moment)
     paper = await _paper(connection, ids, school_year, moment)
     granted = await _extensions(connection, ids, school_year, moment)
     pending = await _pending_certificates(connection, ids, moment)
-    unread, processing = await _packages(connection, ids, school_year, moment, is_now=as_of is None)
+    unread, processing = await _packages(connection, ids, school_year, moment, is_now=past is None)
     held = {} if snapshot_id is None else await _in_snapshot(connection, snapshot_id)
     provinces = {row.province_code for row in rows}
     return Gathered(
@@ -226,7 +223,7 @@ async def _packages(
     """
     progress = package_progress.c
     is_answered = and_(progress.state == PackageState.ANSWERED, progress.answered_at <= moment)
-    is_unread = progress.reply_read_at.is_(None)
+    is_unread: ColumnElement[bool] = progress.reply_read_at.is_(None)
     if not is_now:
         is_unread = or_(is_unread, progress.reply_read_at > moment)
     rows = await connection.execute(

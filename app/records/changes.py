@@ -1,13 +1,16 @@
-"""How often what is known of a school's year has changed: whoever keeps counts sees when theirs are old."""
+"""How often what is known of a school's year has changed, and when last.
+
+By this whoever keeps counts sees whether theirs are old, and of which moments they still speak.
+"""
 
 from collections.abc import Iterable
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Integer, SmallInteger, Table, select, tuple_
+from sqlalchemy import BigInteger, Column, DateTime, Integer, SmallInteger, Table, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db import Prepared, metadata
+from app.db import Prepared, database_now, metadata
 
 school_change = Table(
     "school_change",
@@ -15,13 +18,18 @@ school_change = Table(
     Column("school_id", Integer, primary_key=True),
     Column("school_year", SmallInteger, primary_key=True),
     Column("changes", BigInteger, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False, server_default=database_now()),
 )
 
 _NOTE: Final = Prepared(
     upsert(school_change)
     .values(changes=1)
     .on_conflict_do_update(
-        index_elements=["school_id", "school_year"], set_={"changes": school_change.c.changes + 1}
+        index_elements=["school_id", "school_year"],
+        set_={
+            "changes": school_change.c.changes + 1,
+            "changed_at": func.greatest(school_change.c.changed_at, database_now()),
+        },
     ),
     "school_id",
     "school_year",

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
 from app.compliance.causes import ClassTally
-from app.compliance.counting import count_as_of, count_now
+from app.compliance.counting import count, count_anew
 from app.compliance.tables import compliance_tally
 from app.db import database_now, transaction
 from app.enrolment.register import TakenRoll, take_roll
@@ -48,8 +48,8 @@ class Office:
         """Count twice, by the kept tallies and from the ground up: the two must agree."""
         self.world.clock.advance(timedelta(seconds=1))
         async with transaction(self.world.service.engine) as connection:
-            now, kept = await count_now(connection, [self.school_id], YEAR)
-            fresh = await count_as_of(connection, [self.school_id], YEAR, now)
+            now, kept = await count(connection, [self.school_id], YEAR, None)
+            fresh = await count_anew(connection, [self.school_id], YEAR, now)
         assert list(kept[self.school_id]) == list(fresh[self.school_id])
         return list(fresh[self.school_id])
 
@@ -101,7 +101,7 @@ async def test_the_newest_roll_counts_and_an_older_one_for_the_past(office: Offi
     await office.enrol(CODES[0])
     assert [tally.expected for tally in await office.tallies()] == [1]
     async with transaction(office.world.service.engine) as connection:
-        then = await count_as_of(connection, [office.school_id], YEAR, before)
+        then = await count_anew(connection, [office.school_id], YEAR, before)
     assert [tally.expected for tally in then[office.school_id]] == [3]
 
 
@@ -123,7 +123,7 @@ async def test_a_tally_is_counted_anew_exactly_when_something_changed(office: Of
         kept, changes = await at_changes(connection, office)
         assert kept == changes
         await connection.execute(update(compliance_tally).values(counts=[]))
-        _, found = await count_now(connection, [office.school_id], YEAR)
+        _, found = await count(connection, [office.school_id], YEAR, None)
         assert found[office.school_id] == []
     await issue(engine, office.school_id, pupil=PUPILS[0])
     assert [tally.confirmed_on_time for tally in await office.tallies()] == [1]
@@ -134,7 +134,7 @@ async def test_a_change_while_it_is_counted_leaves_the_tally_old(office: Office)
     engine = office.world.service.engine
     await office.enrol(*CODES)
     async with transaction(engine) as counting:
-        await count_now(counting, [office.school_id], YEAR)
+        await count(counting, [office.school_id], YEAR, None)
         async with transaction(engine) as judging:
             await note_changes(judging, [(office.school_id, YEAR)])
     async with transaction(engine) as connection:
@@ -152,5 +152,27 @@ async def test_a_change_after_the_report_has_begun_is_counted_with_the_change_th
         await counting.execute(select(database_now()))
         office.world.clock.advance(timedelta(seconds=1))
         await issue(engine, office.school_id, pupil=PUPILS[0], received_at=office.world.clock())
-        await count_now(counting, [office.school_id], YEAR)
+        await count(counting, [office.school_id], YEAR, None)
     assert [tally.confirmed_on_time for tally in await office.tallies()] == [1]
+
+
+async def test_a_kept_tally_serves_every_moment_since_the_last_change_and_none_before(office: Office) -> None:
+    engine, clock = office.world.service.engine, office.world.clock
+    await office.enrol(*CODES)
+    await office.tallies()
+    moments = [clock()]
+    clock.advance(timedelta(seconds=1))
+    await issue(engine, office.school_id, pupil=PUPILS[0], received_at=clock())
+    clock.advance(timedelta(seconds=1))
+    await office.tallies()
+    moments += [clock(), clock() - timedelta(milliseconds=1)]
+    async with transaction(engine) as connection:
+        for moment, missing in zip(moments, (3, 2, 2), strict=True):
+            _, found = await count(connection, [office.school_id], YEAR, moment)
+            anew = await count_anew(connection, [office.school_id], YEAR, moment)
+            assert list(found[office.school_id]) == list(anew[office.school_id])
+            assert [tally.not_sent for tally in anew[office.school_id]] == [missing]
+        # Only the moments since the change are answered by what was kept.
+        await connection.execute(update(compliance_tally).values(counts=[]))
+        kept = [(await count(connection, [office.school_id], YEAR, moment))[1] for moment in moments]
+        assert [len(found[office.school_id]) for found in kept] == [1, 0, 0]

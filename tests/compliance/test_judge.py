@@ -127,8 +127,7 @@ def test_rows_are_one_a_group_in_order_and_their_sum_is_the_total() -> None:
     ]
     found = {
         group: [
-            (*row.place[1:], row.sums.expected)
-            for row in report(schools, group, {"66": locks(BEFORE)})[0]
+            (*row.place[1:], row.sums.expected) for row in report(schools, group, {"66": locks(BEFORE)})[0]
         ]
         for group in GroupBy
     }

@@ -1,7 +1,8 @@
-"""The indexes that the compliance reports read hold the school year too, so that they are read alone.
+"""What is kept for the compliance reports serves those of the past too, and their indexes are read alone.
 
-Partitions are chosen by the school year, and PostgreSQL asks each row for it again: without it in the index,
-every row of a province was fetched from the table.
+A count that is kept holds for every moment since the school's last change: of those before this migration the
+moment is not known, and it stands for them. Partitions are chosen by the school year, and PostgreSQL asks each
+row for it again: without it in the index, every row of a province was fetched from the table.
 """
 
 from alembic import op
@@ -29,10 +30,15 @@ _INDEXES = (
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    run(
+        "ALTER TABLE school_change "
+        "ADD COLUMN changed_at TIMESTAMP WITH TIME ZONE DEFAULT hocba_now() NOT NULL"
+    )
     for name, key, _, included, condition in _INDEXES:
         run(f"DROP INDEX {name}", f"CREATE INDEX {name} ON {key} INCLUDE ({included}){condition}")
 
 
 def downgrade() -> None:
+    run("ALTER TABLE school_change DROP COLUMN changed_at")
     for name, key, included, _, condition in _INDEXES:
         run(f"DROP INDEX {name}", f"CREATE INDEX {name} ON {key} INCLUDE ({included}){condition}")
