@@ -1,5 +1,6 @@
 """Enrolment rolls over HTTP: sent as CSV or JSON, kept by version, read back by who may."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -25,12 +26,11 @@ from app.enrolment.register import (
     pupils_of,
     take_roll,
 )
-from app.enrolment.roll import ClassCount, Movement, ReadRoll, RollLine, check_roll, read_roll
+from app.enrolment.roll import ClassCount, Movement, ReadRoll, RollLine, by_line, check_roll, read_roll
 from app.errors import DomainError
-from app.findings import Finding
+from app.findings import Finding, finding
 from app.ids import hex32
 from app.ingest.package import first_year, school_year_of
-from app.organisations.csv_rows import MAX_FINDINGS
 from app.organisations.scope import school_for
 from app.organisations.tree import legal_date
 
@@ -220,10 +220,8 @@ async def send(
         if school_year is None:
             raise RequestValidationError([YEAR_MISSING])
         year, read = school_year, await service.offload.run(read_roll, body, school_code)
-    wrong, taken = list(read.findings), list[TakenRoll]()
-    if not wrong:
-        form = "json" if media == JSON else "csv"
-        wrong, taken = await _take(connection, read, first_year(year), form, actor=actor, now=service.clock())
+    form = "json" if media == JSON else "csv"
+    wrong, taken = await _take(connection, read, first_year(year), form, actor=actor, now=service.clock())
     if wrong:
         return _refused(request, wrong)
     if all(roll.is_repeat for roll in taken):
@@ -240,7 +238,7 @@ def _read_json(body: bytes) -> RollIn:
 
 def _roll_of(asked: RollIn) -> ReadRoll:
     lines = [RollLine(line=line, **dict(pupil)) for line, pupil in enumerate(asked.pupils, start=1)]
-    return ReadRoll(schools={asked.school_code: lines})
+    return ReadRoll(schools={asked.school_code: lines}, findings=() if lines else (finding("NV-108"),))
 
 
 async def _take(
@@ -251,30 +249,23 @@ async def _take(
     *,
     actor: Submitter | Officer,
     now: datetime,
-) -> tuple[list[Finding], list[TakenRoll]]:
+) -> tuple[Sequence[Finding], Sequence[TakenRoll]]:
     """Check every school's lines before the first is written; QH-004 for a school not in scope."""
     schools = {
         code: await school_for(connection, actor, code, legal_date(now)) for code in sorted(read.schools)
     }
-    wrong = [
-        found
-        for code, school in schools.items()
-        for found in check_roll(read.schools[code], code, school.levels)
-    ]
-    if wrong:
-        return wrong[:MAX_FINDINGS], []
-    taken: list[TakenRoll] = []
+    wrong = list(read.findings)
     for code, school in schools.items():
-        done = await take_roll(
-            connection, school, school_year, read.schools[code], form=form, now=now, actor=actor
-        )
-        if not isinstance(done, TakenRoll):
-            return list(done), []
-        taken.append(done)
-    return [], taken
+        wrong += check_roll(read.schools[code], code, school.levels)
+    if wrong:
+        return by_line(wrong), ()
+    return (), [
+        await take_roll(connection, school, school_year, read.schools[code], form=form, now=now, actor=actor)
+        for code, school in schools.items()
+    ]
 
 
-def _refused(request: Request, findings: list[Finding]) -> Response:
+def _refused(request: Request, findings: Sequence[Finding]) -> Response:
     errors = [
         {
             "line": found.line,

@@ -1,9 +1,9 @@
 """The register of enrolment rolls: versions by school and school year, the latest is the one that counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, literal, select
@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
 from app.audit import AuditTag, record_act
+from app.db import copy_records
 from app.enrolment.roll import (
     ClassCount,
     Movement,
     RollLine,
     absent_grades,
-    check_roll,
     content_digest,
     count_classes,
 )
@@ -76,14 +76,11 @@ async def take_roll(
     form: str,
     now: datetime,
     actor: Actor,
-) -> TakenRoll | Sequence[Finding]:
-    """Make a school's lines its newest roll; gives the findings instead where a line is wrong.
+) -> TakenRoll:
+    """Make a school's lines, which have been checked, its newest roll.
 
     The same roll again makes no new version. Of two who send at once one is refused with QH-020.
     """
-    wrong = [*check_roll(lines, school.code, school.levels)] or ([] if lines else [finding("NV-108")])
-    if wrong:
-        return wrong
     digest, latest = content_digest(lines), await latest_roll(connection, school.id, school_year)
     before = set[str]() if latest is None else await _codes(connection, latest)
     present = {line.student_code for line in lines}
@@ -133,7 +130,8 @@ async def _append(
     made = row.one_or_none()
     if made is None:
         raise DomainError("QH-020", state=str(number - 1))
-    await _copy_pupils(connection, key, lines)
+    pupils = [(*key.values(), *(getattr(line, name) for name in _PUPIL)) for line in lines]
+    await copy_records(connection, enrolment_pupil, (*key, *_PUPIL), pupils)
     await connection.execute(
         insert(enrolment_class), [{**key, **_class_row(counted)} for counted in count_classes(lines)]
     )
@@ -151,20 +149,9 @@ async def _append(
     return view
 
 
-_PUPIL = ("student_code", "identity_number", "full_name", "grade", "class_name", "movement", "moved_on")
-
-
-async def _copy_pupils(
-    connection: AsyncConnection, key: Mapping[str, int], lines: Sequence[RollLine]
-) -> None:
-    """Write by COPY; the driver's own connection alone offers it."""
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    await driver.copy_records_to_table(
-        enrolment_pupil.name,
-        columns=(*key, *_PUPIL),
-        records=[(*key.values(), *(getattr(line, name) for name in _PUPIL)) for line in lines],
-    )
+_PUPIL: Final = (
+    "student_code", "identity_number", "full_name", "grade", "class_name", "movement", "moved_on",
+)  # fmt: skip
 
 
 def _class_row(counted: ClassCount) -> dict[str, object]:

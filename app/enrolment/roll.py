@@ -125,10 +125,8 @@ def read_roll(content: bytes, school_code: str | None) -> ReadRoll:
     has spoilt, NV-106 a line without its school, NV-107 an unknown movement. No text of a cell is repeated.
     """
     rows, findings = read_csv(content, COLUMNS, key=None, codes=CODES)
-    if findings:
-        return ReadRoll(schools={}, findings=tuple(findings))
     schools: dict[str, list[RollLine]] = {}
-    wrong: list[Finding] = []
+    wrong = list(findings)
     for row in rows:
         named = row.values[SCHOOL] or school_code
         if named is None or (school_code is not None and named != school_code):
@@ -141,7 +139,12 @@ def read_roll(content: bytes, school_code: str | None) -> ReadRoll:
             schools.setdefault(named, []).append(line)
     if not schools and not wrong:
         wrong.append(finding("NV-108"))
-    return ReadRoll(schools=schools, findings=tuple(wrong[:MAX_FINDINGS]))
+    return ReadRoll(schools=schools, findings=by_line(wrong))
+
+
+def by_line(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Give findings in the order of their lines, those of the whole file first; no more than one can read."""
+    return tuple(sorted(findings, key=lambda found: found.line or 0)[:MAX_FINDINGS])
 
 
 def _line(row: CsvRow) -> RollLine | Finding:
@@ -204,7 +207,7 @@ def check_roll(lines: Sequence[RollLine], school_code: str, levels: Iterable[str
             wrong.append(
                 finding("NV-104", line=line.line, row=line.line, grade=line.grade, school_code=school_code)
             )
-    return wrong[:MAX_FINDINGS]
+    return wrong
 
 
 def absent_grades(lines: Iterable[RollLine], school_code: str, levels: Iterable[str]) -> Sequence[Finding]:

@@ -1,5 +1,6 @@
 """Reading CSV as offices send it: Vietnamese headers, Excel's habits, every error with its line; pure."""
 
+import codecs
 import csv
 import io
 import re
@@ -12,7 +13,7 @@ from typing import Final
 from app.findings import Finding, finding
 
 MAX_FINDINGS: Final = 100
-_DATES: Final = ("%Y-%m-%d", "%d/%m/%Y")
+_DATES: Final = ("%Y-%m-%d", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y")
 _TRUE_FALSE: Final[Mapping[str, bool]] = {
     "cong lap": True,
     "tu thuc": False,
@@ -20,6 +21,9 @@ _TRUE_FALSE: Final[Mapping[str, bool]] = {
     "ngoai cong lap": False,
 }
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Excel's own first line, which says what cells are separated by; Excel does not count it either.
+_SEPARATOR: Final = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +78,8 @@ def read_csv(
 ) -> tuple[Sequence[CsvRow], Sequence[Finding]]:
     """Read the lines of a CSV file.
 
-    Takes UTF-8 with or without a byte order mark, separated by commas, semicolons or tabs. Finds QH-046
+    Takes what Excel writes: UTF-8 with or without a byte order mark («CSV UTF-8»), UTF-16 with one («Unicode
+    Text»), separated by commas, semicolons or tabs; lines without their empty cells at the end. Finds QH-046
     a missing column, QH-047 what is not such a file, QH-048 an empty cell that is required or one with
     control characters, QH-049 a line that repeats the key of an earlier one.
 
@@ -85,8 +90,8 @@ def read_csv(
         codes: by which causes the file is refused, in the place of those.
     """
     try:
-        text = content.decode("utf-8-sig")
-        lines = list(csv.reader(io.StringIO(text), delimiter=_delimiter(text), strict=True))
+        text, delimiter = _text(content)
+        lines = list(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True))
     except UnicodeDecodeError as error:
         return (), (_unreadable(content[: error.start].count(b"\n") + 1, codes),)
     except csv.Error:
@@ -115,10 +120,10 @@ def _rows(
     for number, cells in enumerate(lines[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(titles):
+        if any(cell.strip() for cell in cells[len(titles) :]):
             findings.append(_unreadable(number, codes))
             continue
-        by_title = dict(zip(titles, (cell.strip() for cell in cells), strict=True))
+        by_title = dict(zip(titles, (cell.strip() for cell in cells), strict=False))
         values = {title: by_title.get(folded, "") for title, folded in places.items()}
         row = CsvRow(line=number, values=values)
         flaws = _flaws(row, columns, key, seen, codes)
@@ -130,9 +135,13 @@ def _rows(
     return rows, findings[:MAX_FINDINGS]
 
 
-def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
-    return max(",;\t", key=header.count)
+def _text(content: bytes) -> tuple[str, str]:
+    """Give a file's text, and what separates its cells: as it says, else what its header has most of."""
+    text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
+    said = _SEPARATOR.match(text)
+    if said is not None:
+        return text[said.end() :], said.group(1)
+    return text, max(",;\t", key=text.partition("\n")[0].count)
 
 
 def _unreadable(line: int, codes: CsvCodes) -> Finding:

@@ -43,6 +43,27 @@ def test_a_file_from_excel_is_read_with_its_habits() -> None:
     assert [line.identity_number for line in lines] == ["066215000001", None, None]
 
 
+def test_what_excel_writes_beside_csv_is_read_too() -> None:
+    line = "6600000002;;Y Đăm Êban;4;4A;Chuyển đến;5/1/2026"
+    expected = read_roll(roll(line), SCHOOL).schools
+    assert expected[SCHOOL][0].moved_on == date(2026, 1, 5)
+    unicode_text = f"{HEADER}\r\n{line}\r\n".replace(";", "\t").encode("utf-16")
+    said = f"\ufeffsep=;\r\n{HEADER}\r\n{line};;\r\n".encode()
+    dotted = roll(line.replace("5/1/2026", "05.01.2026"))
+    for content in (unicode_text, said, dotted):
+        assert read_roll(content, SCHOOL).schools == expected
+
+
+def test_a_line_without_its_empty_cells_at_the_end_is_whole() -> None:
+    (line,) = read_roll(roll("1;;Nguyễn Thị Bưởi;4;4A"), SCHOOL).schools[SCHOOL]
+    assert (line.movement, line.moved_on) == (Movement.ENROLLED, None)
+
+
+def test_every_wrong_line_is_told_at_once_and_in_order() -> None:
+    content = roll("1;;A;13;4A;;", "2;;;4;4A;;", "6,6E+10;;A;4;4A;;", "4;;A;4;4A;;;x", "5;;A;4;4A;Nghỉ;")
+    assert codes(content) == [("NV-102", 2), ("NV-102", 3), ("NV-105", 4), ("NV-101", 5), ("NV-107", 6)]
+
+
 @pytest.mark.parametrize(
     ("header", "line"),
     [
@@ -81,7 +102,8 @@ def test_one_file_may_hold_several_schools() -> None:
         ("1;;A;4;4A;;31/02/2026", "NV-102"),
         ("=1+1;;A;4;4A;;", "NV-102"),
         ("1;;A;4;4A;Nghỉ;", "NV-107"),
-        ("1;;A;4", "NV-101"),
+        ("1;;A;4", "NV-102"),
+        ("1;;A;4;4A;;;x", "NV-101"),
     ],
 )
 def test_a_wrong_line_is_named(line: str, code: str) -> None:

@@ -35,11 +35,11 @@ def test_excels_habits_are_taken(delimiter: str, mark: str) -> None:
     ("content", "found"),
     [
         (b"", [("QH-047", 1)]),
-        ("Mã tỉnh,Tên tỉnh\n66,Đắk Lắk".encode("utf-16"), [("QH-047", 1)]),
+        ("Mã tỉnh,Tên tỉnh\n66,Đắk Lắk".encode("utf-16-le"), [("QH-047", 1)]),
         ("Mã tỉnh,Tên tỉnh\n".encode() + b"66,\xff\n", [("QH-047", 2)]),
         ("Mã tỉnh\n66".encode(), [("QH-046", 1)]),
         ("Tên\n66".encode(), [("QH-046", 1), ("QH-046", 1)]),
-        ("Mã tỉnh,Tên tỉnh\n66\n37,Ninh Bình,x".encode(), [("QH-047", 2), ("QH-047", 3)]),
+        ("Mã tỉnh,Tên tỉnh\n66\n37,Ninh Bình,x".encode(), [("QH-048", 2), ("QH-047", 3)]),
         ("Mã tỉnh,Tên tỉnh\n66,\n,Ninh Bình".encode(), [("QH-048", 2), ("QH-048", 3)]),
         ("Mã tỉnh,Tên tỉnh\n66,Đắk\x00Lắk".encode(), [("QH-048", 2)]),
         ("Mã tỉnh,Tên tỉnh\n66,Đắk Lắk\n66,Đắk Lắk".encode(), [("QH-049", 3)]),
