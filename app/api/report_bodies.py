@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field
 
 from app.compliance.judge import GroupBy
-from app.compliance.packages import PackageCount, SoftwareCount
+from app.compliance.packages import PackageCount, SoftwareCount, VendorCount
 from app.compliance.progress import Day
 
 
@@ -189,6 +189,23 @@ class SoftwareOut(BaseModel):
         return cls(errors=errors, **{name: getattr(counted, name) for name in names})
 
 
+class VendorOut(BaseModel):
+    """Một nhà cung cấp, theo tài khoản phần mềm đã gửi / one vendor, by the client that sent."""
+
+    client_id: str
+    name: str
+    packages: int
+    transcripts: int
+    accepted_at_first: int
+    held_at_first: int
+    first_time_percent: float | None = Field(description="Không bị từ chối lần đầu / not refused at first")
+
+    @classmethod
+    def of(cls, counted: VendorCount) -> Self:
+        """Write a count out."""
+        return cls(**{name: getattr(counted, name) for name in cls.model_fields})
+
+
 class PackagesOut(BaseModel):
     """Thống kê bản tin / statistics of packages."""
 
@@ -196,3 +213,4 @@ class PackagesOut(BaseModel):
     until: datetime
     counts: list[PackageCountOut]
     software: list[SoftwareOut]
+    vendors: list[VendorOut]

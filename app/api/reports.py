@@ -24,6 +24,7 @@ from app.api.report_bodies import (
     SoftwareOut,
     SumsOut,
     UnreadOut,
+    VendorOut,
 )
 from app.api.report_files import ReportFormat, download
 from app.api.scope import scope_of
@@ -32,7 +33,7 @@ from app.audit import AuditTag, record_act
 from app.compliance.attention import expiring_certificates, pending_requests
 from app.compliance.judge import GroupBy, ReportRow, Sums, report
 from app.compliance.missing import MissingPupil, missing_pupils
-from app.compliance.packages import count_packages, count_software
+from app.compliance.packages import count_packages, count_software, count_vendors
 from app.compliance.progress import count_days
 from app.compliance.reporting import Gathered, gather
 from app.compliance.sheets import CAUSES, Cell
@@ -58,7 +59,14 @@ SnapshotId = Annotated[
 SchoolFilter = Annotated[OrganisationCode | None, Query(description="Chỉ trường này / this school only")]
 
 
-_PLACES: Final = ("province_code", "authority_code", "school_code", "name", "grade", "class_name")
+# What tells in a file what a row is of.
+_PLACES: Final[Mapping[GroupBy, Sequence[str]]] = {
+    GroupBy.PROVINCE: ("province_code", "name"),
+    GroupBy.COMMUNE: ("province_code", "authority_code", "name"),
+    GroupBy.SCHOOL: ("province_code", "authority_code", "school_code", "name"),
+    GroupBy.GRADE: ("province_code", "authority_code", "school_code", "name", "grade"),
+    GroupBy.CLASS: ("province_code", "authority_code", "school_code", "name", "grade", "class_name"),
+}
 _NUMBERS: Final = tuple(SumsOut.model_fields)
 # What only a school as a whole has says nothing of a grade or a class.
 _OF_SCHOOLS: Final = frozenset(
@@ -153,8 +161,8 @@ async def compliance(
     await _note(connection, service, actor, "compliance", group_by=group_by, school_year=school_year)
     has_snapshot = beside is not None and group_by not in _OF_CLASSES
     if form is not ReportFormat.JSON:
-        hidden = _OF_SCHOOLS if group_by in _OF_CLASSES else frozenset[str]()
-        columns = [name for name in (*_PLACES, *_NUMBERS) if name not in hidden]
+        hidden = _OF_SCHOOLS if group_by in _OF_CLASSES else set() if has_snapshot else {"in_snapshot"}
+        columns = [*_PLACES[group_by], *(name for name in _NUMBERS if name not in hidden)]
         return await download(
             _pages([_members(row, has_snapshot=has_snapshot) for row in rows]),
             columns,
@@ -318,7 +326,7 @@ async def packages(
     since: Annotated[Moment | None, Query(description="Bỏ trống: 30 ngày trước / none: 30 days ago")] = None,
     until: Annotated[Moment | None, Query(description="Bỏ trống: bây giờ / none: now")] = None,
 ) -> PackagesOut:
-    """Count packages by state, managing body, levels and day, and how each program fares at first."""
+    """Count packages by state, managing body, levels and day; how each program and vendor fares at first."""
     now: datetime = (await connection.execute(select(database_now()))).scalar_one()
     end = until or now
     start = since or end - timedelta(days=30)
@@ -337,5 +345,8 @@ async def packages(
         software=[
             SoftwareOut.of(counted)
             for counted in await count_software(connection, ids, since=start, until=end)
+        ],
+        vendors=[
+            VendorOut.of(counted) for counted in await count_vendors(connection, ids, since=start, until=end)
         ],
     )

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Table, and_, cast, func, select
+from sqlalchemy import ColumnElement, Date, Select, Table, and_, cast, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import among
 from app.ingest.package import PackageState
 from app.ingest.tables import finding, item_event, package, package_progress
 from app.organisations.legal_zone import LEGAL_ZONE
-from app.organisations.tables import management, organisation
+from app.organisations.tables import client, management, organisation
 from app.organisations.tree import in_force, legal_date
 
 
@@ -30,8 +31,24 @@ class PackageCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SoftwareCount:
-    """How the transcripts of one program fared when they were judged for the first time.
+class FirstJudgement:
+    """How transcripts fared when they were judged for the first time."""
+
+    packages: int
+    transcripts: int
+    accepted_at_first: int
+    held_at_first: int
+
+    @property
+    def first_time_percent(self) -> float | None:
+        """Share that was not refused at first, in percent; None where nothing was judged."""
+        taken = self.accepted_at_first + self.held_at_first
+        return round(100 * taken / self.transcripts, 2) if self.transcripts else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftwareCount(FirstJudgement):
+    """How one program's fared.
 
     Attributes:
         errors: how many transcripts each code refused, most frequent first.
@@ -39,17 +56,15 @@ class SoftwareCount:
 
     software_name: str
     software_version: str
-    packages: int
-    transcripts: int
-    accepted_at_first: int
-    held_at_first: int
     errors: tuple[tuple[str, int], ...]
 
-    @property
-    def first_time_percent(self) -> float | None:
-        """Share that was not refused at first, in percent; None where nothing was judged."""
-        taken = self.accepted_at_first + self.held_at_first
-        return round(100 * taken / self.transcripts, 2) if self.transcripts else None
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendorCount(FirstJudgement):
+    """How those fared that one vendor's client sent, whatever program made them."""
+
+    client_id: str
+    name: str
 
 
 _PROGRESS = and_(
@@ -108,29 +123,40 @@ _NAME = func.coalesce(package_progress.c.software_name, "").label("software_name
 _VERSION = func.coalesce(package_progress.c.software_version, "").label("software_version")
 
 
+def _judged(received: ColumnElement[bool], *keys: ColumnElement[str]) -> Select[*tuple[Any, ...]]:
+    """Give the query for the first judgements of answered packages, counted by these columns."""
+    return (
+        select(
+            *keys,
+            func.count(package.c.package_id.distinct()).label("packages"),
+            func.count(item_event.c.position).label("transcripts"),
+            func.count().filter(item_event.c.target == "accepted").label("accepted_at_first"),
+            func.count().filter(item_event.c.target == "held").label("held_at_first"),
+        )
+        .select_from(package)
+        .join(package_progress, _PROGRESS)
+        .join(client, client.c.id == package.c.client_id)
+        .outerjoin(item_event, _of_package(item_event))
+        .where(received, package_progress.c.state == PackageState.ANSWERED)
+        .group_by(*keys)
+        .order_by(*keys)
+    )
+
+
+async def count_vendors(
+    connection: AsyncConnection, schools: Collection[int], *, since: datetime, until: datetime
+) -> Sequence[VendorCount]:
+    """Count by client how transcripts fared in the first round of judgement."""
+    statement = _judged(_received(schools, since, until), client.c.client_id, client.c.name)
+    return [VendorCount(**row._mapping) for row in await connection.execute(statement)]  # noqa: SLF001 - as above
+
+
 async def count_software(
     connection: AsyncConnection, schools: Collection[int], *, since: datetime, until: datetime
 ) -> Sequence[SoftwareCount]:
     """Count by program and version how transcripts fared in the first round of judgement."""
     received = _received(schools, since, until)
-    judged = (
-        await connection.execute(
-            select(
-                _NAME,
-                _VERSION,
-                func.count(package.c.package_id.distinct()).label("packages"),
-                func.count(item_event.c.position).label("transcripts"),
-                func.count().filter(item_event.c.target == "accepted").label("accepted_at_first"),
-                func.count().filter(item_event.c.target == "held").label("held_at_first"),
-            )
-            .select_from(package)
-            .join(package_progress, _PROGRESS)
-            .outerjoin(item_event, _of_package(item_event))
-            .where(received, package_progress.c.state == PackageState.ANSWERED)
-            .group_by(_NAME, _VERSION)
-            .order_by(_NAME, _VERSION)
-        )
-    ).all()
+    judged = (await connection.execute(_judged(received, _NAME, _VERSION))).all()
     errors = await _errors(connection, received)
     return [
         SoftwareCount(
@@ -149,13 +175,19 @@ async def count_software(
 async def _errors(
     connection: AsyncConnection, received: ColumnElement[bool]
 ) -> Mapping[tuple[str, str], Mapping[str, int]]:
-    """Count by program, version and code how many transcripts (or whole packages) an error refused."""
+    """Count by program, version and code how many transcripts (or whole packages) an error refused.
+
+    What is held is not refused, whatever it waits for.
+    """
+    is_held = exists().where(
+        _of_package(item_event), item_event.c.position == finding.c.position, item_event.c.target == "held"
+    )
     rows = await connection.execute(
         select(_NAME, _VERSION, finding.c.code, func.count(finding.c.position.distinct()).label("refused"))
         .select_from(package)
         .join(package_progress, _PROGRESS)
         .join(finding, and_(_of_package(finding), finding.c.severity == "error"))
-        .where(received)
+        .where(received, ~is_held)
         .group_by(_NAME, _VERSION, package.c.package_id, finding.c.code)
     )
     errors: dict[tuple[str, str], dict[str, int]] = {}

@@ -252,7 +252,20 @@ async def test_packages_are_counted_by_state_and_software_by_first_time_acceptan
     assert {row["on"] for row in after["counts"]} == {"2026-06-09", "2026-06-10"}
     (software,) = found["software"]
     assert (software["software_name"], software["software_version"]) == ("Sổ điểm thử nghiệm", "2.1")
-    assert (software["packages"], software["transcripts"], software["accepted_at_first"]) == (2, 6, 3)
+    counted = ("packages", "transcripts", "accepted_at_first", "held_at_first", "first_time_percent")
+    assert [software[name] for name in counted] == [2, 6, 3, 0, 50.0]
+    (vendor,) = found["vendors"]
+    assert [vendor[name] for name in counted] == [2, 6, 3, 0, 50.0]
+    assert vendor["client_id"] in {software.client_id for software in world.province.software}
+
+
+async def test_what_is_held_is_refused_by_no_code(world: World) -> None:
+    school = world.school("03")
+    await world.approve(school, await world.register(school, "THU_TRUONG", school.head.credential))
+    await world.register(school, "NHA_TRUONG", school.seal)
+    await world.send(school, world.package(school))
+    (software,) = (await get(world, "canbo.sogddt", "packages"))["software"]
+    assert (software["held_at_first"], software["first_time_percent"], software["errors"]) == (3, 100.0, [])
 
 
 async def test_a_vendor_compares_all_it_holds_in_one_call(world: World) -> None:

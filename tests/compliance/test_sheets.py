@@ -55,6 +55,16 @@ def test_a_moment_is_told_by_the_clock_of_the_law() -> None:
     assert csv_lines([[datetime(2026, 6, 30, 17, tzinfo=UTC)]]) == "2026-07-01T00:00:00+07:00\r\n"
 
 
+def test_a_workbook_tells_a_moment_as_one_by_the_clock_of_the_law(tmp_path: Path) -> None:
+    path = tmp_path / "moc.xlsx"
+    sheet = Sheet(path, "Mốc", ("name", "cut_off"))
+    sheet.write([["Đắk Lắk", datetime(2026, 6, 30, 17, tzinfo=UTC)]])
+    sheet.close()
+    opened = openpyxl.load_workbook(path)["Mốc"]
+    assert (opened["B2"].value, opened["B2"].is_date) == (datetime(2026, 7, 1), True)  # noqa: DTZ001 - as the file has it
+    assert (opened.auto_filter.ref, opened.print_title_rows) == ("A1:B2", "$1:$1")
+
+
 def test_a_negative_number_stays_a_number() -> None:
     assert csv_lines([[-1]]) == "-1\r\n"
 
