@@ -19,7 +19,7 @@ from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily
+from reportlab.pdfbase.pdfmetrics import registerFont, registerFontFamily, stringWidth
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
@@ -50,10 +50,12 @@ _GREY: Final = HexColor("#666666")
 _RED: Final = HexColor("#b00020")
 _RULE: Final = HexColor("#bbbbbb")
 _BODY: Final = ParagraphStyle("body", fontName=FONT, fontSize=8.5, leading=11)
+_COLUMN: Final = ParagraphStyle("column", parent=_BODY, fontName=BOLD)
 _SMALL: Final = ParagraphStyle("small", parent=_BODY, fontSize=7, leading=9, textColor=_GREY)
 _HEAD: Final = ParagraphStyle("head", parent=_BODY, fontName=BOLD, fontSize=10, leading=14, spaceBefore=6)
 _TITLE: Final = ParagraphStyle("title", parent=_BODY, fontName=BOLD, fontSize=15, leading=20)
 _ALARM: Final = ParagraphStyle("alarm", parent=_TITLE, fontSize=12, leading=16, textColor=_RED)
+_PADDING: Final = 13.0  # of a cell, left and right together, in points, and a hair
 _GRID: Final = TableStyle(
     [
         ("GRID", (0, 0), (-1, -1), 0.3, _RULE),
@@ -139,7 +141,7 @@ def _story(asked: Print, width: float) -> list[Flowable]:
         story += _section(section, width)
     story += [Paragraph("Chữ ký số / Signatures", _HEAD)]
     rows = [("Vai trò", "Thời điểm ký", "Chứng thư số (SHA-256)"), *asked.signatures]
-    story.append(_table(rows, [0.2 * width, 0.3 * width, 0.5 * width]))
+    story.append(_table(rows, [0.2 * width, 0.3 * width, 0.5 * width], has_titles=True))
     story += [Spacer(1, 3 * mm), _table(asked.marks, [0.3 * width, 0.7 * width])]
     return story
 
@@ -154,7 +156,7 @@ def _section(section: Section, width: float) -> list[Flowable]:
         ]
         titles = [section.columns[place].label for place in shown]
         rows = [titles, *([row[place] or "" for place in shown] for row in section.rows)]
-        story.append(_table(rows, _widths(rows, width)))
+        story.append(_table(rows, _widths(rows, width), has_titles=True))
     if section.lines:
         lines = [
             (line.label, MASKED if line.value is None and line.is_masked else line.value or "")
@@ -165,14 +167,27 @@ def _section(section: Section, width: float) -> list[Flowable]:
 
 
 def _widths(rows: Sequence[Sequence[str]], width: float) -> list[float]:
-    """Share the width by what the columns hold; none is narrower than a mark needs."""
-    longest = [min(48, max(8, *(len(row[place]) for row in rows))) for place in range(len(rows[0]))]
-    return [width * one / sum(longest) for one in longest]
+    """Give each column room for its longest word, and share the rest by what the columns hold."""
+    columns = list(zip(*rows, strict=True))
+    least = [
+        _PADDING
+        + max(stringWidth(word, BOLD, _BODY.fontSize) for text in column for word in text.split() or [""])
+        for column in columns
+    ]
+    if sum(least) >= width:  # nothing is left to share: the longest words are broken
+        return [width * one / sum(least) for one in least]
+    held = [min(48, max(len(text) for text in column)) for column in columns]
+    return [
+        one + (width - sum(least)) * share / max(1, sum(held)) for one, share in zip(least, held, strict=True)
+    ]
 
 
-def _table(rows: Sequence[Sequence[str]], widths: Sequence[float]) -> Table:
+def _table(rows: Sequence[Sequence[str]], widths: Sequence[float], *, has_titles: bool = False) -> Table:
+    """Give a table; its titles, where the first row has them, stand on every page that it goes over."""
     cells = [[_text(cell) for cell in row] for row in rows]
-    return Table(cells, colWidths=list(widths), style=_GRID, splitInRow=1)
+    if has_titles:
+        cells[0] = [Paragraph(escape(title), _COLUMN) for title in rows[0]]
+    return Table(cells, colWidths=list(widths), style=_GRID, splitInRow=1, repeatRows=int(has_titles))
 
 
 def _text(text: str) -> Paragraph:

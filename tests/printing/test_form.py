@@ -59,6 +59,32 @@ def test_a_column_that_is_all_masked_takes_no_room() -> None:
     assert "Số định danh" not in pages(PAGE)[0]
 
 
+def test_no_word_of_a_table_is_broken_and_its_titles_stand_on_every_page() -> None:
+    titles = ("Mã môn", "Môn học", "Học kỳ I", "Học kỳ II", "Cả năm", "Nhận xét", "Giáo viên – Họ và tên")
+    marks = (
+        "19",
+        "Ngữ văn",
+        "8.5",
+        "8.6",
+        "8.6",
+        "Tư duy tốt, vận dụng linh hoạt kiến thức. " * 3,
+        "Y Suôt Ayŭn",
+    )
+    table = Section(
+        name="MonHoc",
+        title="Kết quả các môn học",
+        lines=(),
+        columns=tuple(Column(name=title, label=title, group="general") for title in titles),
+        rows=(marks,) * 40,
+    )
+    printed = pages(replace(PAGE, sections=[table]))
+    assert len(printed) > 1
+    for page in printed[:-1]:
+        words = page.split()
+        assert {"Mã", "môn", "Học", "kỳ", "năm", "II"} <= set(words)
+        assert not {"c", "m", "ôn", "nă"} & set(words)
+
+
 def test_markup_in_a_document_is_text_in_its_print() -> None:
     assert EVIL.replace(" ", "") in "".join(pages(PAGE)[0].split())
 
