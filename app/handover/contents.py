@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import and_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -22,6 +23,7 @@ from app.ingest.tables import finding, item, package, package_progress, receipt
 from app.organisations.kinds import Organisation
 from app.organisations.tables import organisation
 from app.records import find_record, read_xml
+from app.records.packing import DamagedRecordError
 from app.records.tables import custody, record, record_event, record_signature
 from app.verify.certificates.tables import certificate, certificate_event
 
@@ -38,7 +40,9 @@ README: Final = (
 )
 _AT_ONCE: Final = 20
 # What is told in another form, or is of this database alone.
-_NOT_OF_RECORD: Final = ("xml_encoding", "leans_on", "school_id", "pupil_key", "born_on", "issued_on")
+_NOT_OF_RECORD: Final = ("xml", "xml_encoding", "leans_on", "school_id", "pupil_key", "born_on")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +205,7 @@ async def _records(connection: AsyncConnection, keys: Sequence[tuple[int, int, U
     for school_id, school_year, record_id in keys:
         row = (
             await connection.execute(
-                select(*_columns(record, "xml"), organisation.c.code.label("school_code"))
+                select(*_columns(record, *_NOT_OF_RECORD), organisation.c.code.label("school_code"))
                 .join(organisation, organisation.c.id == record.c.school_id)
                 .where(
                     record.c.school_id == school_id,
@@ -210,8 +214,9 @@ async def _records(connection: AsyncConnection, keys: Sequence[tuple[int, int, U
                 )
             )
         ).one()
+        key = {"school_id": school_id, "school_year": school_year, "record_id": record_id}
         beside = {
-            f"{name}s": await _of_record(connection, table, order, row)
+            f"{name}s": await _of_record(connection, table, order, key)
             for name, table, order in (
                 ("event", record_event, ("at", "id")),
                 ("signature", record_signature, ("position",)),
@@ -219,39 +224,39 @@ async def _records(connection: AsyncConnection, keys: Sequence[tuple[int, int, U
             )
         }
         name = f"records/{hex32(record_id)}"
-        files += [
-            File(name=f"{name}.xml", content=await _xml(connection, record_id)),
-            _json(
-                f"{name}.json",
-                **{
-                    **_all(
-                        row, without=("xml", "xml_encoding", "school_id", "pupil_key", "born_on", "issued_on")
-                    ),
-                    "school_year": school_year_of(school_year),
-                    "issued_on": row.issued_on.isoformat(),
-                },
-                **beside,
-            ),
-        ]
+        xml = await _xml(connection, record_id)
+        if xml is not None:
+            files.append(File(name=f"{name}.xml", content=xml))
+        members = {
+            **_all(row),
+            "school_year": school_year_of(school_year),
+            "issued_on": row.issued_on.isoformat(),
+            "is_damaged": xml is None,
+        }
+        files.append(_json(f"{name}.json", **members, **beside))
     return files
 
 
-async def _xml(connection: AsyncConnection, record_id: UUID) -> bytes:
+async def _xml(connection: AsyncConnection, record_id: UUID) -> bytes | None:
+    """Give the bytes as they were verified; None where they cannot be read any more.
+
+    The package as it was sent has them, too: one damaged row does not keep a school from all the others.
+    """
     view = await find_record(connection, record_id, lambda _: true())
     assert view is not None
-    return await read_xml(connection, view)
+    try:
+        return await read_xml(connection, view)
+    except DamagedRecordError:
+        log.error("record damaged", record=hex32(record_id))  # noqa: TRY400 - the code says it all
+        return None
 
 
 async def _of_record(
-    connection: AsyncConnection, table: Any, order: Sequence[str], of: Any
+    connection: AsyncConnection, table: Any, order: Sequence[str], key: Mapping[str, object]
 ) -> list[Mapping[str, Any]]:
     rows = await connection.execute(
         select(table)
-        .where(
-            table.c.school_id == of.school_id,
-            table.c.school_year == of.school_year,
-            table.c.record_id == of.record_id,
-        )
+        .where(*(table.c[name] == value for name, value in key.items()))
         .order_by(*(table.c[name] for name in order))
     )
     return [_all(row, without=("school_id", "school_year", "record_id", "id", "actor_id")) for row in rows]

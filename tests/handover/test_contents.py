@@ -10,14 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from app.audit import audit_event
 from app.cli import app
 from app.client.archives import check_archive
+from app.client.errors import ProofError
 from app.client.packaging import open_package
-from app.db import transaction
+from app.db import open_engine, transaction
 from app.demo.province import School
 from app.handover import contents as contents_module
 from app.organisations.tree import find_organisation
@@ -161,3 +162,32 @@ async def test_the_command_says_whether_it_holds(world: World, tmp_path: Path) -
     path.write_bytes(path.read_bytes()[:-100])
     code, told = await verify()
     assert (code, told["is_valid"]) == (1, False)
+
+
+async def test_one_damaged_record_keeps_a_school_from_no_other(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    school, taken = await issued(world)
+    damaged = taken["items"][0]["record_id"]
+    owner = open_engine(database_url, pool_size=1, as_service=False)
+    async with owner.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(
+            text("UPDATE record SET xml_sha256 = sha256('x') WHERE record_id = :code"), {"code": damaged}
+        )
+    await owner.dispose()
+    path = tmp_path / "truong.zip"
+    path.write_bytes((await download(world, school.code, school.code)).content)
+    with pytest.raises(ProofError, match=damaged):  # and whoever verifies it is told which one
+        await asyncio.to_thread(check_archive, path, await jwks(world))
+    files = files_of(path.read_bytes())
+    told = {
+        item["record_id"]: (
+            json.loads(files[f"records/{item['record_id']}.json"])["is_damaged"],
+            f"records/{item['record_id']}.xml" in files,
+        )
+        for item in taken["items"]
+    }
+    assert told.pop(damaged) == (True, False)
+    assert set(told.values()) == {(False, True)}
+    assert not any("leans_on" in json.loads(files[f"records/{code}.json"]) for code in (damaged, *told))
