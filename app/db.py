@@ -36,6 +36,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,

@@ -1,8 +1,8 @@
 """What is kept for the compliance reports serves those of the past too, and their indexes are read alone.
 
 A count that is kept holds for every moment since the school's last change: of those before this migration the
-moment is not known, and it stands for them. Partitions are chosen by the school year, and PostgreSQL asks each
-row for it again: without it in the index, every row of a province was fetched from the table.
+moment is not known, and it stands for them. Partitions are chosen by the school year, and PostgreSQL asks
+each row for it again: without it in the index, every row of a province was fetched from the table.
 """
 
 from alembic import op
