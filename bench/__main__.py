@@ -56,8 +56,7 @@ def measure(load: Load, rounds: int, program: Path | None, folder: Path, store: 
     taken: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     stored: dict[str, list[float]] = {name: [] for name in CONTENDERS}
     rows = store.rows_of(load)
-    schema = reference.write_schema(folder)
-    transcripts = reference.write_transcripts(load, folder)
+    files = reference.write_files(load, folder)
     for name, contender in CONTENDERS.items():
         contender(load)  # caches filled, schemas compiled
         store.processor_microseconds(name, rows, load.transcripts)
@@ -70,7 +69,7 @@ def measure(load: Load, rounds: int, program: Path | None, folder: Path, store: 
             _check(name, good, load)
             stored[name].append(store.processor_microseconds(name, rows, load.transcripts))
         if program is not None:
-            microseconds, good = reference.run(program, schema, transcripts, 5)
+            microseconds, good = reference.run(program, files, 5)
             taken.setdefault(REFERENCE, []).append(microseconds)
             _check(REFERENCE, good, load)
     return Taken(taken, stored)

@@ -3,9 +3,11 @@
 import shutil
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from app.client.packaging import parse, standing_alone, transcripts_of, unpack
@@ -56,10 +58,24 @@ def write_transcripts(load: Load, folder: Path) -> Path:
     return path
 
 
-def run(program: Path, schema: Path, transcripts: Path, rounds: int) -> tuple[float, int]:
+def write_authorities(load: Load, folder: Path) -> Path:
+    """Write the certificates of all authorities that a path may lead through."""
+    path = folder / "authorities.pem"
+    trust = load.bars.trust
+    known = (*(anchor.certificate for anchor in trust.anchors), *trust.intermediates)
+    path.write_bytes(b"".join(certificate.public_bytes(Encoding.PEM) for certificate in known))
+    return path
+
+
+def write_files(load: Load, folder: Path) -> list[Path]:
+    """Write what the reference reads, in the order in which it takes them."""
+    return [write_schema(folder), write_authorities(load, folder), write_transcripts(load, folder)]
+
+
+def run(program: Path, files: Sequence[Path], rounds: int) -> tuple[float, int]:
     """Give processor microseconds for one transcript (median of the rounds), and how many were good."""
     done = subprocess.run(  # noqa: S603 - the program built above
-        [program, schema, transcripts, str(rounds)], capture_output=True, text=True, check=True
+        [program, *files, str(rounds)], capture_output=True, text=True, check=True
     )
     microseconds, good = done.stdout.split()
     return float(microseconds), int(good)
