@@ -91,6 +91,8 @@ class DescribedApplication(FastAPI):
             for router in self._routers:
                 for route in router.routes:
                     assert isinstance(route, APIRoute)
+                    if not route.include_in_schema:  # a page for people
+                        continue
                     for method in route.methods or ():
                         operation = document["paths"][route.path][method.lower()]
                         components["schemas"].update(_inner_schemas(operation))

@@ -7,8 +7,9 @@ school's vendor has one of them. What stands in a signature is checked by ``app.
 
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 import xmlschema
 from lxml import etree
@@ -21,13 +22,6 @@ _STANDARD_SCHEMAS: Final = MappingProxyType(
     }
 )
 _LOOSENED_TYPE: Final = "SignaturePropertyType"
-
-
-class _StandardSchemas(etree.Resolver):
-    """Gives libxml2 the standard schemas by their namespace, and nothing else."""
-
-    def resolve(self, system_url: str, public_id: str, *context: Any) -> Any:  # noqa: ARG002 - lxml passes both
-        return self.resolve_string(standard_schema(system_url), *context, base_url=system_url)
 
 
 @cache
@@ -45,9 +39,7 @@ def standard_schema(namespace: str) -> str:
 
 
 def _read(path: Path) -> etree._Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    parser.resolvers.add(_StandardSchemas())
-    return etree.fromstring(path.read_bytes(), parser)
+    return etree.fromstring(path.read_bytes(), etree.XMLParser(resolve_entities=False, no_network=True))
 
 
 def _imports(root: etree._Element) -> list[etree._Element]:
@@ -55,11 +47,18 @@ def _imports(root: etree._Element) -> list[etree._Element]:
 
 
 def compile_schema(path: Path) -> etree.XMLSchema:
-    """Compile an XSD with libxml2; the result belongs to the thread that made it."""
+    """Compile an XSD with libxml2; the result belongs to the thread that made it.
+
+    What it imports is read from files of its own: a resolver is a setting of the whole process, which parsing
+    in another thread takes back in the middle of compiling.
+    """
     root = _read(path)
-    for element in _imports(root):
-        element.set("schemaLocation", element.get("namespace", ""))
-    return etree.XMLSchema(root)
+    with TemporaryDirectory(prefix="hocba-schemas-") as folder:
+        for number, element in enumerate(_imports(root)):
+            standard = Path(folder) / f"{number}.xsd"
+            standard.write_text(standard_schema(element.get("namespace", "")), "utf-8")
+            element.set("schemaLocation", str(standard))
+        return etree.XMLSchema(root)
 
 
 def explaining_schema(path: Path) -> xmlschema.XMLSchema:

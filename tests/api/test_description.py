@@ -36,9 +36,9 @@ from app.postgres.databases import create_database, drop_database
 from app.settings import Settings
 from tests.api.conftest import Api, HandedClock
 from tests.builders.province import NOW, PASSWORD, build_province
-from tests.builders.routes import guards, routes
+from tests.builders.routes import described_routes, guards
 
-ROUTES: Final = dict(routes())
+ROUTES: Final = dict(described_routes())
 EXAMPLES_EACH: Final = 6
 CALLERS: Final[Mapping[Role, str]] = {
     Role.ADMINISTRATOR: "quantri",

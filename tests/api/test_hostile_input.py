@@ -26,7 +26,7 @@ from app.postgres.databases import create_database, drop_database
 from app.settings import Settings
 from tests.api.conftest import Api, HandedClock, refusal
 from tests.builders.province import PASSWORD, build_province
-from tests.builders.routes import guards, routes
+from tests.builders.routes import described_routes, guards
 
 CALLERS: Final = {
     Role.ADMINISTRATOR: "quantri",
@@ -37,10 +37,14 @@ CALLERS: Final = {
     Role.INSPECTOR: "thanhtra66",
     Role.PROVINCE_SYSTEM: "so-66",
 }
-GUARDS: Final = {name: next(guards(route.dependant)) for name, route in routes()}
-BODIES: Final = [name for name, route in routes() if route.body_field is not None and "oauth2" not in name]
+GUARDS: Final = {name: next(guards(route.dependant)) for name, route in described_routes()}
+BODIES: Final = [
+    name for name, route in described_routes() if route.body_field is not None and "oauth2" not in name
+]
 CURSORS: Final = [
-    name for name, route in routes() if any(query.name == "cursor" for query in route.dependant.query_params)
+    name
+    for name, route in described_routes()
+    if any(query.name == "cursor" for query in route.dependant.query_params)
 ]
 # Values for any place where a text is taken: each once made some service fall over.
 TEXTS: Final = (
@@ -121,9 +125,9 @@ async def test_no_text_in_a_path_is_a_fault_of_ours(anybody: Api, name: str) -> 
             assert is_told(answer), (value, answer.status_code, answer.text)
 
 
-@pytest.mark.parametrize("name", [name for name, route in routes() if route.dependant.query_params])
+@pytest.mark.parametrize("name", [name for name, route in described_routes() if route.dependant.query_params])
 async def test_no_text_in_a_query_is_a_fault_of_ours(anybody: Api, name: str) -> None:
-    queries = [query.name for query in dict(routes())[name].dependant.query_params]
+    queries = [query.name for query in dict(described_routes())[name].dependant.query_params]
     for query in queries:
         for text in TEXTS:
             answer = await anybody.call(caller_of(name), method_of(name), path_of(name), params={query: text})

@@ -18,6 +18,11 @@ def routes() -> Iterator[tuple[str, APIRoute]]:
                 yield f"{method} {route.path}", route
 
 
+def described_routes() -> Iterator[tuple[str, APIRoute]]:
+    """Give the routes that programs call; the others are pages for people, with tests of their own."""
+    return ((name, route) for name, route in routes() if route.include_in_schema)
+
+
 def guards(dependant: Dependant) -> Iterator[Public | Requires]:
     """Give every guard that stands before a route."""
     for inner in dependant.dependencies:
