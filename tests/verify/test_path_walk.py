@@ -171,6 +171,19 @@ def test_a_signature_with_a_long_salt_has_to_hold() -> None:
     assert refusal(below(impostor), trust(root)).code == "KS-039"
 
 
+def test_a_certificate_of_version_1_is_signed_by_whom_it_names() -> None:
+    people = infrastructure()
+    authority = issue("CA", private_key("p256", 128), people.root, usage=AUTHORITY)
+    impostor = Holder(
+        key=private_key("p256", 129), certificate=authority.certificate, issuers=authority.issuers
+    )
+    seal = issue("Trường", private_key("p256", 130), authority)
+    forged = issue("Trường", private_key("p256", 130), impostor)
+
+    assert path(of_first_version(seal, authority)).finding is None
+    assert refusal(of_first_version(forged, impostor)).code == "KS-039"
+
+
 def test_what_says_more_than_has_to_be_read_is_a_path_too() -> None:
     told = replace(AUTHORITY, names_keys=True)
     root = rsa_authority("Root PSS", usage=told)
