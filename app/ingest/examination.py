@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from app.findings import Finding
+from app.findings import Finding, finding
 from app.formats.place import Place
-from app.formats.profile import Envelope, FormatProfile, TranscriptFacts
+from app.formats.profile import Envelope, FormatProfile, SignedLayout, TranscriptFacts
 from app.ingest.conformance import (
     ConformantTranscript,
     NonconformantTranscript,
@@ -23,7 +23,7 @@ from app.ingest.duplicates import repeated
 from app.ingest.envelope import OuterFields, check_envelope, unpack
 from app.ingest.limits import Limits
 from app.ingest.splitting import OpenedPackage, TranscriptPiece, split
-from app.verify.canonical import EXCLUSIVE_FORM, CanonicalOctets
+from app.verify.canonical import EXCLUSIVE_FORM, CanonicalizationError, CanonicalOctets
 from app.verify.policy import AcceptancePolicy
 from app.verify.signature import check_signatures
 from app.verify.verdict import SignatureCheck
@@ -175,6 +175,9 @@ def _with_signatures(
         record_id, findings = checked.record_id, checked.findings
     layout = checked.layout
     octets = CanonicalOctets(acceptance.limits.canonical_bytes)
+    digest = None if layout is None else _content_digest(layout, octets, checked.place)
+    if isinstance(digest, Finding):
+        findings, digest = (*findings, digest), None
     return ExaminedItem(
         place=checked.place,
         record_id=record_id,
@@ -182,10 +185,18 @@ def _with_signatures(
         format_version=profile.version,
         has_form=layout is not None,
         facts=checked.facts,
-        content_sha256=None if layout is None else octets.digest(layout.content, EXCLUSIVE_FORM, "sha256"),
+        content_sha256=digest,
         checks=()
         if layout is None
         else check_signatures(layout, acceptance, octets=octets, source=checked.xml),
         xml_sha256=hashlib.sha256(checked.xml).digest(),
         findings=findings,
     )
+
+
+def _content_digest(layout: SignedLayout, octets: CanonicalOctets, place: Place) -> bytes | Finding:
+    """Digest the content; KS-018 where it has no canonical form, whatever its signatures digest."""
+    try:
+        return octets.digest(layout.content, EXCLUSIVE_FORM, "sha256")
+    except CanonicalizationError:
+        return finding("KS-018", xpath=place.xpath_of(layout.content), line=place.line_of(layout.content))

@@ -50,3 +50,13 @@ def test_transcripts_refused_for_their_rules_are_told_in_full_however_many() -> 
     ]
 
     assert codes(examined(bad)) == [["DD-082"]] * last
+
+
+def test_content_without_a_canonical_form_is_refused_and_no_fault() -> None:
+    """A namespace that is a relative URI: the schema does not see it, canonical XML has no form for it."""
+    bad = transcripts.transcript().replace("<MaSo>", '<MaSo xmlns:k="k">', 1)
+
+    (item,) = examined([bad]).items
+
+    assert "KS-018" in [found.code for found in item.findings]
+    assert item.content_sha256 is None
