@@ -60,6 +60,7 @@ async def managed_records(
             grade=row.grade,
             is_completed=row.is_completed,
             is_digitised=row.is_digitised,
+            student_code=row.student_code,
             pupil_key=row.pupil_key,
             content_sha256=row.content_sha256,
             replaces=row.replaces,

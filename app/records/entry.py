@@ -99,6 +99,7 @@ class ManagedRecord:
     grade: int
     is_completed: bool
     is_digitised: bool
+    student_code: str
     pupil_key: str
     content_sha256: bytes
     replaces: UUID | None
@@ -124,6 +125,7 @@ def about_to_stand(entry: Entry) -> ManagedRecord:
         grade=facts.grade,
         is_completed=facts.is_completed,
         is_digitised=facts.is_digitised,
+        student_code=facts.student_code,
         pupil_key=entry.pupil_key,
         content_sha256=entry.content_sha256,
         replaces=facts.replaces,
@@ -134,15 +136,17 @@ def about_to_stand(entry: Entry) -> ManagedRecord:
 
 
 def may_follow_recall(entry: Entry, recalled: ManagedRecord | None) -> bool:
-    """Say whether an entry may name as its predecessor a record that was recalled from the same place.
+    """Say whether an entry may name as its predecessor a record of the same pupil and year that was recalled.
 
-    Its issuer or its manager may issue anew, once.
+    Its issuer or its manager may issue anew, once. The pupil's code tells who it is where the identity number
+    was what was wrong.
     """
     return (
         recalled is not None
         and not recalled.stands
         and not recalled.is_replaced
-        and recalled.place == entry.place
+        and recalled.place[1:] == entry.place[1:]
+        and (recalled.pupil_key == entry.pupil_key or recalled.student_code == entry.facts.student_code)
         and entry.school_id in {recalled.issuer_id, recalled.manager_id}
     )
 

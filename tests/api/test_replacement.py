@@ -111,6 +111,25 @@ async def test_after_the_lock_only_what_was_recalled_is_replaced(issued: tuple[W
     assert refusals(await send(world, school, seed=68, replaces=first)) == ["TR-015"]
 
 
+async def test_a_wrong_identity_number_is_put_right_after_a_recall(issued: tuple[World, School, str]) -> None:
+    world, school, first = issued
+    world.clock.now = AFTER_LOCK
+    await recall(world, school, first)
+    world.clock.advance(timedelta(minutes=1))
+    composed = compose_school(world.province, school, signed_at=SIGNED, seed=67)[0]
+    code, number = (
+        next(composed.element.iter(f"{{{NAMESPACE}}}{name}")) for name in ("MaTraCuu", "SoDinhDanh")
+    )
+    number.text = f"{(number.text or '')[:-3]}{(int((number.text or '')[-3:]) + 1) % 1000:03}"
+    named = etree.Element(f"{{{NAMESPACE}}}ThayThe")
+    named.text = first
+    code.addnext(named)
+    package = world.package(school, [sign_composed(composed, signed_at=SIGNED)])
+    second = record_of((await world.send(school, package))["items"][0])
+    assert (await shown(world, school, first))["replaced_by"] == second
+    assert refusals(await send(world, school, seed=68, replaces=first)) == ["TR-015"]
+
+
 async def test_a_province_may_want_a_recall_before_every_replacement(
     issued: tuple[World, School, str],
 ) -> None:

@@ -49,6 +49,7 @@ def standing(received_at: datetime, *, issuer_id: int = SCHOOL) -> ManagedRecord
         grade=4,
         is_completed=True,
         is_digitised=False,
+        student_code="HS001",
         pupil_key="id:066000000001",
         content_sha256=bytes(32),
         replaces=None,

@@ -25,6 +25,7 @@ HELD = ManagedRecord(
     grade=6,
     is_completed=True,
     is_digitised=False,
+    student_code="HS001",
     pupil_key="id:066000000001",
     content_sha256=bytes(32),
     replaces=None,
