@@ -28,7 +28,7 @@ from app.ingest.intake import Submission
 from app.ingest.judgement import Bars, Origin, Outcome, settle_clashes, weigh
 from app.ingest.limits import Limits
 from app.ingest.package import PACKAGE_LIFE, ItemState, PackageState, school_year_of
-from app.ingest.replacing import replacement_rule_for
+from app.ingest.replacement_terms import replacement_rule_for
 from app.ingest.reply import sign_answers, write_findings, write_outcomes
 from app.ingest.tables import item, item_event, package, package_event, package_progress
 from app.jobs import Job
@@ -305,8 +305,10 @@ async def _judge(
     )
     async with connection.begin():
         entered = [o.entry for o in outcomes if o.entry is not None]
-        is_after_all = positions is not None or await bench.is_left_out(connection, origin.package_id)
-        rule = await replacement_rule_for(connection, entered, origin, bars, is_after_all=is_after_all)
+        rule = None
+        if any(entry.facts.replaces for entry in entered):
+            is_after_all = positions is not None or await bench.is_left_out(connection, origin.package_id)
+            rule = await replacement_rule_for(connection, entered, origin, bars, is_after_all=is_after_all)
         clashes = await find_clashes(connection, entered, rule=rule)
         bases = await bases_for(connection, entered)
     return _Judged(
