@@ -63,13 +63,24 @@ class Sealer:
 
 
 async def seal_due(sealer: Sealer) -> Mapping[str, int]:
-    """Try to seal whatever is due; gives how often each outcome was met."""
+    """Try to seal whatever is due; gives how often each outcome was met.
+
+    Raises:
+        Exception: the first fault that was met, once every other snapshot has been tried.
+    """
     async with transaction(sealer.engine) as connection:
         due = await due_scopes(connection)
     outcomes: dict[str, int] = {}
+    fault: Exception | None = None
     for scope in due:
-        outcome = await seal(sealer, scope)
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        try:
+            outcome = await seal(sealer, scope)
+        except Exception as error:  # noqa: BLE001 - what fails for one province or kind holds up no other
+            fault = fault or error
+        else:
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    if fault is not None:
+        raise fault
     return outcomes
 
 

@@ -30,6 +30,17 @@ from tests.builders.sealing import SCHOOL_CUT_OFF, SECOND, Ledger, scope
 
 FINAL = SnapshotKind.UPSTREAM_FINAL
 MICROSECOND = timedelta(microseconds=1)
+# As if one scope's data could not be sealed, whatever the reason.
+FAIL_SCHOOLS_SNAPSHOT = (
+    """
+    CREATE FUNCTION fail_on_purpose() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'on purpose'; END $$
+    """,
+    """
+    CREATE TRIGGER fail_on_purpose BEFORE INSERT ON snapshot
+    FOR EACH ROW WHEN (NEW.kind = 'SCHOOL_CONFIRMED') EXECUTE FUNCTION fail_on_purpose()
+    """,
+)
 # Ends the sessions that have written to a snapshot's entries and not committed yet.
 CUT_WRITERS = """
     SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -232,6 +243,25 @@ async def test_a_sealer_whose_connection_is_cut_leaves_nothing(ledger: Ledger) -
     assert await count(ledger) == (0, 0, 0)
     assert await seal(ledger.sealer, scope()) is Outcome.SEALED
     assert (await count(ledger))[:2] == (1, 4500)
+
+
+async def test_a_snapshot_that_cannot_be_sealed_holds_up_no_other(ledger: Ledger) -> None:
+    """The fault is told all the same, so that the run is seen to have failed and is tried again."""
+    await ledger.answered_package()
+    await ledger.record(ledger.entry())
+    owner = open_engine(ledger.owner_url, pool_size=1, as_service=False)
+    async with transaction(owner) as connection:
+        for statement in FAIL_SCHOOLS_SNAPSHOT:
+            await connection.execute(text(statement))
+    ledger.clock.now = SCHOOL_CUT_OFF + timedelta(days=60)
+    with pytest.raises(DBAPIError, match="on purpose"):
+        await seal_due(ledger.sealer)
+    async with transaction(owner) as connection:
+        sealed = await connection.scalars(select(snapshot.c.kind))
+        assert set(sealed) == {SnapshotKind.UPSTREAM_CONFIRMED, FINAL}
+        await connection.execute(text("DROP TRIGGER fail_on_purpose ON snapshot"))
+    await owner.dispose()
+    assert await seal_due(ledger.sealer) == {"sealed": 1}
 
 
 async def test_sealing_later_gives_the_same_lines(ledger: Ledger) -> None:
