@@ -21,14 +21,17 @@ from app.schema import upgrade_schema
 from tests.builders.world import World, running_world
 
 _numbers = itertools.count(1)
+# Making a database is making some 1,500 files: in memory that takes an eighth of the time.
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 * 1024**3
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """A server for this session (one for each worker of pytest-xdist); nothing in it outlives the session."""
-    home = Path(tempfile.mkdtemp(prefix="hocba-test-"))
+    home = Path(tempfile.mkdtemp(prefix="hocba-test-", dir=_folder_in_memory()))
     home.chmod(0o711)
-    server = EmbeddedPostgres(home / "postgres", durable=False)
+    server = EmbeddedPostgres(home / "postgres", durable=False, settings={"max_wal_size": "512MB"})
     try:
         with server:
             yield server
@@ -36,6 +39,12 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         shutil.rmtree(server.folder)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _folder_in_memory() -> Path | None:
+    """Where files stay in memory, if the machine has such a place with room in it; None: the usual one."""
+    is_usable = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and os.access(_MEMORY, os.X_OK)
+    return _MEMORY if is_usable and shutil.disk_usage(_MEMORY).free >= _ROOM else None
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
