@@ -39,7 +39,7 @@ NEW: Final = {
 # The largest first, so that both hands are busy to the end.
 TABLES: Final = (
     "record", "item", "receipt", "record_claim", "record_signature", "record_event", "item_event",
-    "active_record", "package", "package_claim", "package_progress", "package_event",
+    "active_record", "active_pupil_code", "package", "package_claim", "package_progress", "package_event",
 )  # fmt: skip
 HANDS: Final = 2
 _FILLING: Final = {"fsync": "off", "full_page_writes": "off", "checkpoint_timeout": "'1h'"}

@@ -29,14 +29,22 @@ from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database
 from app.records import append, hold_places
 from app.records.packing import pack
-from app.records.tables import active_record, record, record_claim, record_event, record_signature
+from app.records.tables import (
+    active_pupil_code,
+    active_record,
+    record,
+    record_claim,
+    record_event,
+    record_signature,
+)
 from app.schema import upgrade_schema
 from bench.contenders import NOW, examined, seal_answers, weighed
 from bench.documents import Load
 from bench.station import postgres_seconds
 
 TABLES: Final = (
-    record_claim, active_record, record, record_signature, record_event, item, item_event, receipt,
+    record_claim, active_record, active_pupil_code, record, record_signature, record_event, item, item_event,
+    receipt,
 )  # fmt: skip
 Rows = Mapping[Table, Sequence[Mapping[str, Any]]]
 

@@ -1,7 +1,9 @@
 """The ledger of records (học bạ số): appended once, read for ever, status read off its events."""
 
+from app.records.clashes import find_clashes
 from app.records.entry import Clash, Entry, ManagedRecord, ReplacementRule, SignatureView
-from app.records.ledger import append, bases_for, find_clashes, hold_places, issuers_of_replaced
+from app.records.ledger import append, bases_for, issuers_of_replaced
+from app.records.places import hold_places
 from app.records.reading import (
     EventView,
     RecordView,

@@ -66,6 +66,11 @@ class Entry:
         """The place that only one standing record can have: pupil, school year, level."""
         return self.pupil_key, self.school_year, self.facts.level
 
+    @property
+    def code_place(self) -> tuple[int, str, int, str]:
+        """The same by what its school calls the pupil: issuer, pupil code, school year, level."""
+        return self.school_id, self.facts.student_code, self.school_year, self.facts.level
+
 
 class Clash(StrEnum):
     """Why an entry cannot be appended."""
@@ -112,43 +117,26 @@ class ManagedRecord:
         """The place that it has or had: pupil, school year, level."""
         return self.pupil_key, self.school_year, self.level
 
-
-def about_to_stand(entry: Entry) -> ManagedRecord:
-    """Give an entry as the record it is about to be."""
-    facts = entry.facts
-    return ManagedRecord(
-        record_id=facts.record_id,
-        issuer_id=entry.school_id,
-        manager_id=entry.school_id,
-        school_year=entry.school_year,
-        level=facts.level,
-        grade=facts.grade,
-        is_completed=facts.is_completed,
-        is_digitised=facts.is_digitised,
-        student_code=facts.student_code,
-        pupil_key=entry.pupil_key,
-        content_sha256=entry.content_sha256,
-        replaces=facts.replaces,
-        received_at=entry.received_at,
-        stands=True,
-        is_replaced=False,
-    )
+    @property
+    def code_place(self) -> tuple[int, str, int, str]:
+        """The same by what its issuer calls the pupil: issuer, pupil code, school year, level."""
+        return self.issuer_id, self.student_code, self.school_year, self.level
 
 
-def may_follow_recall(entry: Entry, recalled: ManagedRecord | None) -> bool:
-    """Say whether an entry may name as its predecessor a record of the same pupil and year that was recalled.
+def may_succeed(entry: Entry, named: ManagedRecord | None) -> bool:
+    """Say whether an entry may name a record as its predecessor: of the same pupil, year and level.
 
-    Its issuer or its manager may issue anew, once. The pupil's code tells who it is where the identity number
-    was what was wrong.
+    A standing one is replaced by the school that manages it; the pupil's code at that school tells who it is
+    where the identity number is what is put right. What was recalled is issued anew, once, by its issuer or
+    its manager, and the code tells who it is by itself.
     """
-    return (
-        recalled is not None
-        and not recalled.stands
-        and not recalled.is_replaced
-        and recalled.place[1:] == entry.place[1:]
-        and (recalled.pupil_key == entry.pupil_key or recalled.student_code == entry.facts.student_code)
-        and entry.school_id in {recalled.issuer_id, recalled.manager_id}
-    )
+    if named is None or named.is_replaced or named.place[1:] != entry.place[1:]:
+        return False
+    if named.stands:
+        is_same_pupil = named.pupil_key == entry.pupil_key or named.code_place == entry.code_place
+        return is_same_pupil and entry.school_id == named.manager_id
+    is_same_pupil = named.pupil_key == entry.pupil_key or named.student_code == entry.facts.student_code
+    return is_same_pupil and entry.school_id in {named.issuer_id, named.manager_id}
 
 
 # Says why a standing record may not be replaced by an entry (REPLACED_IS_LOCKED, RECALL_FIRST); None: it may.

@@ -1,46 +1,23 @@
-"""Appending to the ledger: what may not be there twice; the record, its signatures and its first event."""
+"""Appending to the ledger: the record, its signatures and its first event."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, SmallInteger, Text, Uuid, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import System
-from app.db import Prepared, copy_rows, database_moment, insert_absent
+from app.db import Prepared, copy_rows, database_moment
 from app.ids import uuid7
 from app.records.changes import note_changes
-from app.records.custody import managed_records
-from app.records.entry import (
-    Clash,
-    Entry,
-    ManagedRecord,
-    ReplacementRule,
-    SignatureView,
-    about_to_stand,
-    may_follow_recall,
-)
+from app.records.entry import Entry, SignatureView
 from app.records.packing import MAX_BASE_PACKED_BYTES, XML_ENCODING, Base, PackedXml, pack_alone
 from app.records.status import RecordEventKind
-from app.records.tables import active_record, record, record_claim, record_event, record_signature
+from app.records.tables import record, record_claim, record_event, record_signature
 
-_CLAIMS: Final = Prepared(
-    select(record_claim.c.record_id, record_claim.c.school_id, record_claim.c.content_sha256).where(
-        record_claim.c.record_id == any_(bindparam("record_ids", type_=ARRAY(Uuid)))
-    )
-)
-# Every place that was asked for, and perhaps one of the same pupil at another level or in another year.
-_PLACES: Final = Prepared(
-    select(active_record).where(
-        active_record.c.pupil_key == any_(bindparam("pupil_keys", type_=ARRAY(Text))),
-        active_record.c.school_year == any_(bindparam("school_years", type_=ARRAY(SmallInteger))),
-        active_record.c.level == any_(bindparam("levels", type_=ARRAY(Text))),
-    )
-)
 _BASES: Final = Prepared(
     select(record.c.class_name, record.c.record_id, record.c.xml)
     .ext(distinct_on(record.c.class_name))
@@ -53,140 +30,6 @@ _BASES: Final = Prepared(
     )
     .order_by(record.c.class_name, record.c.received_at.desc(), record.c.record_id)
 )
-
-
-async def find_clashes(
-    connection: AsyncConnection, entries: Sequence[Entry], *, rule: ReplacementRule | None = None
-) -> Mapping[int, tuple[Clash, UUID]]:
-    """Say, by position, which entries clash with the ledger as it stands, and with which record.
-
-    ``rule`` says whether a standing record may be replaced directly; without one it always may.
-    """
-    if not entries:
-        return {}
-    claims = await _CLAIMS.rows(connection, record_ids=[entry.facts.record_id for entry in entries])
-    claimed = {row["record_id"]: row for row in claims}
-    pupil_keys, school_years, levels = zip(*(entry.place for entry in entries), strict=True)
-    places = await _PLACES.rows(
-        connection,
-        pupil_keys=list(pupil_keys),
-        school_years=list(set(school_years)),
-        levels=list(set(levels)),
-    )
-    standing = {
-        (row["pupil_key"], row["school_year"], row["level"]): (row["record_id"], row["school_id"])
-        for row in places
-    }
-    named = {entry.facts.replaces for entry in entries if entry.facts.replaces is not None}
-    replaced = dict(await managed_records(connection, named)) if named else {}
-    clashes: dict[int, tuple[Clash, UUID]] = {}
-    for entry in entries:
-        claim = claimed.get(entry.facts.record_id)
-        if claim is not None:
-            same = (claim["content_sha256"], claim["school_id"]) == (entry.content_sha256, entry.school_id)
-            clashes[entry.position] = (Clash.REPEATED if same else Clash.CODE_TAKEN, entry.facts.record_id)
-        elif entry.facts.replaces is not None and (
-            why := _clash_of_replacement(
-                entry, standing.get(entry.place), replaced.get(entry.facts.replaces), rule
-            )
-        ):
-            clashes[entry.position] = (why, entry.facts.replaces)
-        elif entry.facts.replaces is None and (clash := _clash_of_place(entry, standing.get(entry.place))):
-            clashes[entry.position] = clash
-        else:
-            standing[entry.place] = (entry.facts.record_id, entry.school_id)
-            replaced[entry.facts.record_id] = about_to_stand(entry)
-    return clashes
-
-
-def _clash_of_place(entry: Entry, standing: tuple[UUID, int] | None) -> tuple[Clash, UUID] | None:
-    """Hold an entry against the record (and its manager) that stands in its place, if any."""
-    if standing is None:
-        return None
-    other, school_id = standing
-    here = school_id == entry.school_id
-    return (Clash.PUPIL_HAS_RECORD if here else Clash.PUPIL_HAS_RECORD_ELSEWHERE), other
-
-
-def _clash_of_replacement(
-    entry: Entry,
-    standing: tuple[UUID, int] | None,
-    replaced: ManagedRecord | None,
-    rule: ReplacementRule | None,
-) -> Clash | None:
-    """Hold an entry against the record it names as its predecessor: standing in its place, or recalled."""
-    if standing is None:
-        return None if may_follow_recall(entry, replaced) else Clash.REPLACED_NOT_STANDING
-    if replaced is None or standing != (entry.facts.replaces, entry.school_id):
-        return Clash.REPLACED_NOT_STANDING
-    return rule(entry, replaced) if rule is not None else None
-
-
-async def hold_places(connection: AsyncConnection, entries: Sequence[Entry]) -> bool:
-    """Take the look-up codes and the pupils' places for entries found free of clashes.
-
-    Gives False where somebody else took one meanwhile: the caller undoes its transaction and judges again.
-    Keys are taken in one order, so that two packages never wait for each other.
-    """
-    ordered = sorted(entries, key=lambda e: e.place)
-    for has_predecessor, run in groupby(ordered, key=lambda e: e.facts.replaces is not None):
-        if has_predecessor:
-            for entry in run:
-                if not await _succeed(connection, entry):
-                    return False
-        elif not await _take_places(connection, list(run)):
-            return False
-    claims = [
-        {
-            "record_id": entry.facts.record_id,
-            "school_id": entry.school_id,
-            "school_year": entry.school_year,
-            "content_sha256": entry.content_sha256,
-        }
-        for entry in sorted(entries, key=lambda e: e.facts.record_id)
-    ]
-    return await insert_absent(connection, record_claim, claims) == len(entries)
-
-
-async def _succeed(connection: AsyncConnection, entry: Entry) -> bool:
-    """Take the place of the record that the entry names, or after its recall; False where neither is so."""
-    assert entry.facts.replaces is not None
-    if await _replace(connection, entry, entry.facts.replaces):
-        return True
-    recalled = (await managed_records(connection, [entry.facts.replaces])).get(entry.facts.replaces)
-    return may_follow_recall(entry, recalled) and await _take_places(connection, [entry])
-
-
-async def _take_places(connection: AsyncConnection, entries: Sequence[Entry]) -> bool:
-    """Take free places; False where another record has one."""
-    rows = [
-        {
-            "pupil_key": entry.pupil_key,
-            "school_year": entry.school_year,
-            "level": entry.facts.level,
-            "record_id": entry.facts.record_id,
-            "school_id": entry.school_id,
-        }
-        for entry in entries
-    ]
-    return await insert_absent(connection, active_record, rows) == len(rows)
-
-
-async def _replace(connection: AsyncConnection, entry: Entry, replaces: UUID) -> bool:
-    """Take the place of the record that the entry names; False where that does not stand there."""
-    key, year, level = entry.place
-    result = await connection.execute(
-        update(active_record)
-        .where(
-            active_record.c.pupil_key == key,
-            active_record.c.school_year == year,
-            active_record.c.level == level,
-            active_record.c.record_id == replaces,
-            active_record.c.school_id == entry.school_id,
-        )
-        .values(record_id=entry.facts.record_id)
-    )
-    return result.rowcount == 1
 
 
 async def issuers_of_replaced(connection: AsyncConnection, entries: Sequence[Entry]) -> Mapping[UUID, int]:

@@ -1,18 +1,17 @@
-"""What a recall does to the ledger: one more event a record, and the pupil's place is free again."""
+"""What a recall does to the ledger: one more event a record, and the pupil's places are free again."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.actors import Actor
 from app.errors import DomainError
 from app.records.custody import append_events
 from app.records.entry import ManagedRecord
+from app.records.places import free_places
 from app.records.status import RecordEventKind
-from app.records.tables import active_record
 
 
 async def recall_records(
@@ -27,12 +26,6 @@ async def recall_records(
 
     Refuses with QH-020 where one no longer stands under the same manager: somebody was first.
     """
-    standing = [(held.record_id, held.manager_id) for held in records]
-    freed = await connection.execute(
-        delete(active_record).where(
-            tuple_(active_record.c.record_id, active_record.c.school_id).in_(standing)
-        )
-    )
-    if freed.rowcount != len(records):
+    if not await free_places(connection, records):
         raise DomainError("QH-020", state="standing")
     await append_events(connection, records, RecordEventKind.RECALLED, facts=facts, at=at, actor=actor)

@@ -1,9 +1,10 @@
 """Rows of this room: the ledger of records, and what has happened to each. Nothing here is ever changed.
 
-Two tables alone move. ``active_record`` says which record stands for a pupil in a school year at a level, and
-its key is what makes a second one impossible. ``custody`` says which school manages a record since it was
-handed over; a record without a row there is managed by its issuer. The history of both is in
-``record_event``.
+Three tables alone move. ``active_record`` says which record stands for a pupil in a school year at a level,
+and its key is what makes a second one impossible. ``active_pupil_code`` says the same by the code that the
+issuer gives the pupil, whose identity number may be put right: a standing record has a row in both.
+``custody`` says which school manages a record since it was handed over; a record without a row there is
+managed by its issuer. The history of all is in ``record_event``.
 
 Two digests name a transcript: ``content_sha256`` is of the signed content in exclusive canonical form, so it
 is the same however the document is wrapped; ``xml_sha256`` is of the stored bytes, signatures included.
@@ -144,6 +145,16 @@ active_record = Table(
     Column("level", Text, primary_key=True),
     Column("record_id", Uuid, nullable=False, index=True),
     Column("school_id", Integer, nullable=False),
+)
+
+active_pupil_code = Table(
+    "active_pupil_code",
+    metadata,
+    Column("school_id", Integer, primary_key=True),  # the issuer, as in record: custody moves nothing here
+    Column("student_code", Text, primary_key=True),
+    Column("school_year", SmallInteger, primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("record_id", Uuid, nullable=False),
 )
 
 custody = Table(

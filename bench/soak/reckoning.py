@@ -18,7 +18,7 @@ from app.ingest.tables import item, package, package_event, receipt
 from app.inventory import Stocktaking
 from app.jobs import job
 from app.offload import Offload
-from app.records.tables import active_record, record
+from app.records.tables import active_pupil_code, active_record, record
 from app.snapshots.tables import snapshot
 from bench.soak.ledger import Entry, Ledger
 
@@ -120,6 +120,7 @@ class Reckoning:
             "records": len(self._accepted),
             "record ids": len(self._accepted),
             "active records": len(self._accepted),
+            "active pupil codes": len(self._accepted),
             "jobs given up": 0,
             "judging jobs left": 0,
         }
@@ -169,6 +170,7 @@ _COUNTED: Final[Mapping[str, Select[int]]] = {
     "records": select(func.count()).select_from(record),
     "record ids": select(func.count(record.c.record_id.distinct())),
     "active records": select(func.count()).select_from(active_record),
+    "active pupil codes": select(func.count()).select_from(active_pupil_code),
     "jobs given up": select(func.count()).where(job.c.dead_at.is_not(None)),
     "judging jobs left": select(func.count()).where(job.c.ref.is_not(None)),
 }

@@ -31,9 +31,15 @@ async def issued(world: World) -> tuple[World, School, str]:
     return world, school, record_of(await send(world, school, seed=66))
 
 
-def transcript(world: World, school: School, *, seed: int, replaces: str | None = None) -> etree._Element:
-    """The first pupil's transcript, which may replace another."""
+def transcript(
+    world: World, school: School, *, seed: int, replaces: str | None = None, is_corrected: bool = False
+) -> etree._Element:
+    """The first pupil's transcript, which may replace another, and may bear another identity number."""
     composed = compose_school(world.province, school, signed_at=SIGNED, seed=seed)[0]
+    if is_corrected:
+        number = next(composed.element.iter(f"{{{NAMESPACE}}}SoDinhDanh"))
+        digits = number.text or ""
+        number.text = f"{digits[:-3]}{(int(digits[-3:]) + 1) % 1000:03}"
     if replaces is not None:
         code = next(composed.element.iter(f"{{{NAMESPACE}}}MaTraCuu"))
         named = etree.Element(f"{{{NAMESPACE}}}ThayThe")
@@ -42,9 +48,9 @@ def transcript(world: World, school: School, *, seed: int, replaces: str | None 
     return sign_composed(composed, signed_at=SIGNED)
 
 
-async def send(world: World, school: School, *, seed: int, replaces: str | None = None) -> dict[str, Any]:
+async def send(world: World, school: School, **given: Any) -> dict[str, Any]:
     """Send such a transcript; gives its item of the answer."""
-    package = world.package(school, [transcript(world, school, seed=seed, replaces=replaces)])
+    package = world.package(school, [transcript(world, school, **given)])
     item: dict[str, Any] = (await world.send(school, package))["items"][0]
     return item
 
@@ -116,18 +122,24 @@ async def test_a_wrong_identity_number_is_put_right_after_a_recall(issued: tuple
     world.clock.now = AFTER_LOCK
     await recall(world, school, first)
     world.clock.advance(timedelta(minutes=1))
-    composed = compose_school(world.province, school, signed_at=SIGNED, seed=67)[0]
-    code, number = (
-        next(composed.element.iter(f"{{{NAMESPACE}}}{name}")) for name in ("MaTraCuu", "SoDinhDanh")
-    )
-    number.text = f"{(number.text or '')[:-3]}{(int((number.text or '')[-3:]) + 1) % 1000:03}"
-    named = etree.Element(f"{{{NAMESPACE}}}ThayThe")
-    named.text = first
-    code.addnext(named)
-    package = world.package(school, [sign_composed(composed, signed_at=SIGNED)])
-    second = record_of((await world.send(school, package))["items"][0])
+    second = record_of(await send(world, school, seed=67, replaces=first, is_corrected=True))
     assert (await shown(world, school, first))["replaced_by"] == second
     assert refusals(await send(world, school, seed=68, replaces=first)) == ["TR-015"]
+
+
+async def test_a_wrong_identity_number_is_put_right_by_a_replacement(
+    issued: tuple[World, School, str],
+) -> None:
+    world, school, first = issued
+    refused = await send(world, school, seed=67, is_corrected=True)
+    assert refusals(refused) == ["TR-013"]
+    assert [found["facts"]["record_id"] for found in refused["findings"]] == [first]
+    second = record_of(await send(world, school, seed=67, replaces=first, is_corrected=True))
+    assert (await shown(world, school, first))["replaced_by"] == second
+    # And back again: the number that it had is free.
+    third = record_of(await send(world, school, seed=68, replaces=second))
+    world.clock.now = AFTER_LOCK
+    assert refusals(await send(world, school, seed=69, replaces=third, is_corrected=True)) == ["TH-061"]
 
 
 async def test_a_province_may_want_a_recall_before_every_replacement(
@@ -186,16 +198,49 @@ async def certified(world: World, record_id: str) -> list[dict[str, Any]]:
     return lines
 
 
+async def renew_seal(world: World, school: School) -> tuple[School, str]:
+    """Register a new seal of a school, which waits for its approval; gives the school with it, and its id."""
+    authority = next(one for one in world.province.authorities if one.owner_class == "public_sector")
+    place = school.commune.place
+    seal = issue_seal(authority, school_name=school.name, locality=place, at=SIGNED, kind=KeyKind.P_256)
+    renewed = replace(school, seal=seal)
+    return renewed, await world.register(renewed, "NHA_TRUONG", seal)
+
+
+async def test_corrections_that_were_held_are_settled_by_what_stands_then(
+    issued: tuple[World, School, str],
+) -> None:
+    """Two of one record wait for the approval of a new seal: one of them takes its place."""
+    world, school, old = issued
+    renewed, registered = await renew_seal(world, school)
+    waiting = [
+        transcript(world, renewed, seed=67, replaces=old, is_corrected=True),
+        transcript(world, renewed, seed=68, replaces=old),
+        transcript(world, renewed, seed=69, is_corrected=True),
+    ]
+    packages = [world.package(renewed, [one]) for one in waiting]
+    for package in packages:
+        assert (await world.send(renewed, package))["items"][0]["outcome"] == "held"
+    assert (await shown(world, school, old))["status"] == "issued"
+
+    await world.approve(school, registered)
+    await world.work()
+    items = [(await world.read(one.package_id, caller=school.code))["items"][0] for one in packages]
+    (new,) = (item["record_id"] for item in items if item["outcome"] == "accepted")
+    assert new in {item["record_id"] for item in items[:2]}
+    assert sorted(code for item in items if item["outcome"] == "rejected" for code in refusals(item)) == [
+        "TR-013",
+        "TR-015",
+    ]
+    assert (await shown(world, school, old))["replaced_by"] == new
+
+
 async def test_what_was_held_until_after_the_lock_replaces_nothing_any_more(
     issued: tuple[World, School, str],
 ) -> None:
     """Sent in time under a new seal that is approved days after: by then a snapshot certifies the old one."""
     world, school, old = issued
-    authority = next(one for one in world.province.authorities if one.owner_class == "public_sector")
-    place = school.commune.place
-    seal = issue_seal(authority, school_name=school.name, locality=place, at=SIGNED, kind=KeyKind.P_256)
-    renewed = replace(school, seal=seal)
-    registered = await world.register(renewed, "NHA_TRUONG", seal)
+    renewed, registered = await renew_seal(world, school)
     package = world.package(renewed, [transcript(world, renewed, seed=67, replaces=old)])
     assert (await world.send(renewed, package))["items"][0]["outcome"] == "held"
 

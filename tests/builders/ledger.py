@@ -69,6 +69,7 @@ def entry(
     received_at: datetime = RECEIVED_AT,
     is_completed: bool = True,
     position: int = 1,
+    student_code: str | None = None,
 ) -> Entry:
     """A verified transcript of a pupil, ready for the ledger."""
     code = record_id or uuid4()
@@ -81,7 +82,7 @@ def entry(
         school_year=f"{school_year}-{school_year + 1}",
         grade=grade,
         class_name=f"{grade}A",
-        student_code=f"66{pupil[-8:]}",
+        student_code=student_code or f"66{pupil[-8:]}",
         identity_number=pupil,
         is_completed=is_completed,
     )

@@ -193,7 +193,12 @@ async def test_what_may_change_is_known_column_by_column(owner: AsyncEngine) -> 
             ),
             {"role": SERVICE_ROLE},
         )
-        assert set(removed.scalars()) == {"active_record", "job", "sign_in_attempt"}
+        assert set(removed.scalars()) == {
+            "active_pupil_code",
+            "active_record",
+            "job",
+            "sign_in_attempt",
+        }
     assert changing == CHANGING
 
 

@@ -1,19 +1,23 @@
 """The migrations: there and back again, and exactly the schema that the program declares."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from alembic import command
-from sqlalchemy import CheckConstraint, Connection, inspect, text
+from sqlalchemy import CheckConstraint, Connection, delete, inspect, select, text
 
 import migrations
 from app.api.health import SCHEMA_REVISION
 from app.db import metadata, open_engine
 from app.postgres import EmbeddedPostgres
 from app.postgres.databases import create_database, drop_database
+from app.records import Clash
+from app.records.tables import active_pupil_code, active_record
 from app.schema import _config, current_revision, head_revision, upgrade_schema
+from tests.builders.ledger import RECEIVED_AT, entry, put, standing
 
 VERSIONS = sorted(Path(migrations.__path__[0]).glob("versions/*.py"))
 
@@ -38,10 +42,10 @@ def _functions(connection: Connection) -> set[str]:
     )
 
 
-def _downgrade(connection: Connection) -> None:
+def _downgrade(connection: Connection, revision: str = "base") -> None:
     config = _config()
     config.attributes["connection"] = connection
-    command.downgrade(config, "base")
+    command.downgrade(config, revision)
 
 
 def _check(connection: Connection) -> None:
@@ -66,6 +70,40 @@ async def test_up_down_and_up_again(empty_url: str) -> None:
             assert await connection.run_sync(_tables) == first
     finally:
         await engine.dispose()
+
+
+async def test_of_records_that_stand_under_one_pupil_code_the_first_received_has_it(
+    database_url: str,
+) -> None:
+    """As they stand where identity numbers alone were compared: the upgrade goes through and ends none."""
+    engine = open_engine(database_url, pool_size=1, as_service=False)
+    made = [
+        entry(
+            1, pupil=f"06621500000{n}", student_code="HS001", received_at=RECEIVED_AT - n * timedelta(days=1)
+        )
+        for n in range(3)
+    ]
+    other = entry(1, pupil="066215000009", student_code="HS009")
+    for one in (*made, other):
+        assert await put(engine, one) is None
+        async with engine.begin() as connection:
+            await connection.execute(delete(active_pupil_code))
+    async with engine.begin() as connection:
+        await connection.execute(
+            delete(active_record).where(active_record.c.record_id == made[2].facts.record_id)
+        )
+        await connection.run_sync(_downgrade, "0021")
+    await engine.dispose()  # what it prepared is of the schema before
+    await upgrade_schema(database_url)
+    assert await standing(engine) == {one.place: one.facts.record_id for one in (*made[:2], other)}
+    async with engine.begin() as connection:
+        codes = (await connection.execute(select(active_pupil_code))).all()
+    assert {
+        (row.school_id, row.student_code, row.school_year, row.level): row.record_id for row in codes
+    } == {one.code_place: one.facts.record_id for one in (made[1], other)}
+    third = entry(1, pupil="066215000007", student_code="HS001")
+    assert await put(engine, third) is Clash.PUPIL_HAS_RECORD
+    await engine.dispose()
 
 
 async def test_upgrading_what_is_up_to_date_changes_nothing(database_url: str) -> None:

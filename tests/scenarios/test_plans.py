@@ -23,8 +23,9 @@ from tests.builders.world import World
 LARGE: Final = frozenset(
     {
         "package_claim", "package", "package_progress", "package_event", "item", "item_event", "finding",
-        "receipt", "record_claim", "record", "record_signature", "record_event", "active_record", "custody",
-        "snapshot_entry", "snapshot_tile", "enrolment_pupil", "job", "audit_event",
+        "receipt", "record_claim", "record", "record_signature", "record_event", "active_record",
+        "active_pupil_code", "custody", "snapshot_entry", "snapshot_tile", "enrolment_pupil", "job",
+        "audit_event",
     }
 )  # fmt: skip
 # What reads a queue or a whole scope by its nature; each with its reason.
