@@ -50,7 +50,7 @@ SCHOOL_YEAR: Final = 2025
 BEFORE: Final = datetime(2027, 1, 1, tzinfo=UTC)
 REPEATS: Final = 21
 STATISTICS_SECONDS: Final = 11.0  # an idle connection of PostgreSQL tells what it touched within ten
-INTAKES: Final = 5
+INTAKES: Final = 15
 LAYOUT: Final = Layout(workers=1, threads=1)
 Operation = Callable[[AsyncConnection, int], Awaitable[object]]
 
@@ -154,7 +154,7 @@ async def intake(
         await running.until_answered(answered + number)
         taken.append((time.perf_counter() - begun) * 1000)
         used.append((running.processor_seconds()["PostgreSQL"] - before) * 1000)
-    return {"ms": round(statistics.median(taken[1:])), "PostgreSQL ms": round(statistics.median(used[1:]))}
+    return {"ms": round(statistics.median(taken[1:])), "PostgreSQL ms": round(statistics.median(used[1:]), 1)}
 
 
 async def forget_seals(dsn: str) -> None:
