@@ -7,11 +7,12 @@ ours       the engine as the worker runs it: unpack, split, form, schema, rules,
 """
 
 import gzip
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from lxml import etree
@@ -47,8 +48,14 @@ Contender = Callable[[Load], int]
 
 
 @cache
+def _folder() -> TemporaryDirectory[str]:
+    """A folder that is removed when the process ends."""
+    return TemporaryDirectory(prefix="hocba-bench-")
+
+
+@cache
 def _key_ring() -> KeyRing:
-    return open_key_ring(Path(mkdtemp(prefix="hocba-bench-")), NOW)
+    return open_key_ring(Path(_folder().name) / "keys", NOW)
 
 
 def ours(load: Load) -> int:
@@ -98,7 +105,7 @@ def _by_libraries(load: Load, is_valid: Callable[[etree._Element], bool]) -> int
 
 @cache
 def _written(pem: bytes) -> str:
-    path = Path(mkdtemp(prefix="hocba-bench-")) / "authorities.pem"
+    path = Path(_folder().name) / f"{hashlib.sha256(pem).hexdigest()}.pem"
     path.write_bytes(pem)
     return str(path)
 
