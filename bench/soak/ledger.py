@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from bench.soak.cargo import Cargo
 
@@ -27,12 +28,16 @@ class Ledger:
     Attributes:
         wrongs: what must never happen, in words; empty at the end of a good run.
         waits: seconds from an acknowledgement to when its sender saw the answer.
+        recorded: the look-up codes that were newly recorded and nobody has asked to recall yet.
+        recalls: each request for a record's recall with what was decided, once that is acknowledged.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    recorded: deque[UUID] = field(default_factory=deque)
+    recalls: dict[UUID, tuple[str, str]] = field(default_factory=dict)
     _taken: asyncio.Condition = field(default_factory=asyncio.Condition)
     _latest_request: float = 0.0
 
@@ -54,6 +59,11 @@ class Ledger:
     def answered(self, entry: Entry, reply: dict[str, Any]) -> None:
         """Note the answer to a package."""
         entry.reply = reply
+        self.recorded += [
+            entry.cargo.record_ids[item["position"] - 1]
+            for item in reply["items"]
+            if item["outcome"] == "accepted" and not item["already_recorded"]
+        ]
         assert entry.acknowledged_at is not None
         self.waits.append(time.monotonic() - entry.acknowledged_at)
 

@@ -18,11 +18,15 @@ from app.ingest.tables import item, package, package_event, receipt
 from app.inventory import Stocktaking
 from app.jobs import job
 from app.offload import Offload
-from app.records.tables import active_pupil_code, active_record, record
+from app.recalls.tables import recall
+from app.records import RecordStatus
+from app.records.status import RecordEventKind
+from app.records.tables import active_pupil_code, active_record, record, record_event
 from app.snapshots.tables import snapshot
 from bench.soak.ledger import Entry, Ledger
 
 ACCEPTED: Final = "accepted"
+APPROVED: Final = "approved"
 
 
 @dataclass(kw_only=True)
@@ -54,6 +58,18 @@ class Reckoning:
                 self._wrong(entry, error.en)
             except httpx.HTTPStatusError as error:
                 self._wrong(entry, f"{error.request.url.path}: {error.response.status_code}: lost")
+
+    async def hold_recalls(self) -> None:
+        """Ask what became of every recall that was decided, and of its record."""
+        for record_id, (recall_id, outcome) in self.ledger.recalls.items():
+            self.counts[f"recalls {outcome}"] += 1
+            told = (await self._get(f"/recalls/{recall_id}")).json()
+            held = (told["status"], [item["record_id"] for item in told["items"]])
+            if held != (outcome, [record_id.hex]):
+                self.wrongs.append(f"recall {recall_id}: {held}, not {outcome}")
+            status = (await self._get(f"/records/{record_id.hex}")).json()["status"]
+            if (status == RecordStatus.RECALLED) != (outcome == APPROVED):
+                self.wrongs.append(f"record {record_id.hex}: {status}, its recall {outcome}")
 
     def _wrong(self, entry: Entry, what: str) -> None:
         self.wrongs.append(f"package {entry.cargo.package.package_id}: {what}")
@@ -111,6 +127,7 @@ class Reckoning:
         """Count in the database what must be there exactly as often as the ledgers say."""
         entries = self.ledger.entries.values()
         transcripts = sum(len(entry.cargo.record_ids) for entry in entries)
+        recalled = sum(1 for _, outcome in self.ledger.recalls.values() if outcome == APPROVED)
         expected = {
             "packages": len(entries),
             "acknowledgements": len(entries),
@@ -119,8 +136,10 @@ class Reckoning:
             "receipts": transcripts,
             "records": len(self._accepted),
             "record ids": len(self._accepted),
-            "active records": len(self._accepted),
-            "active pupil codes": len(self._accepted),
+            "active records": len(self._accepted) - recalled,
+            "active pupil codes": len(self._accepted) - recalled,
+            "recalls": len(self.ledger.recalls),
+            "recalls of a record": recalled,
             "jobs given up": 0,
             "judging jobs left": 0,
         }
@@ -171,6 +190,8 @@ _COUNTED: Final[Mapping[str, Select[int]]] = {
     "record ids": select(func.count(record.c.record_id.distinct())),
     "active records": select(func.count()).select_from(active_record),
     "active pupil codes": select(func.count()).select_from(active_pupil_code),
+    "recalls": select(func.count()).select_from(recall),
+    "recalls of a record": select(func.count()).where(record_event.c.kind == RecordEventKind.RECALLED),
     "jobs given up": select(func.count()).where(job.c.dead_at.is_not(None)),
     "judging jobs left": select(func.count()).where(job.c.ref.is_not(None)),
 }

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 CHUNK: Final = 65536
-SENDING: Final = b"POST /api/v1/packages?"
+# Requests that change something.
+ACTS: Final = (b"POST /api/v1/packages?", b"POST /api/v1/recalls")
 
 
 @dataclass(kw_only=True)
@@ -21,7 +22,7 @@ class Relay:
     Attributes:
         port: where clients reach it.
         upstream: where the service listens.
-        to_swallow: how many of the coming answers to sent packages are not passed on.
+        to_swallow: how many of the coming answers to what changes something are not passed on.
         swallowed: how many were not.
     """
 
@@ -61,7 +62,7 @@ class _Pair:
     relay: Relay
     client: tuple[asyncio.StreamReader, asyncio.StreamWriter]
     service: tuple[asyncio.StreamReader, asyncio.StreamWriter]
-    is_package: bool = False
+    is_act: bool = False
 
     async def join(self) -> None:
         ways = {asyncio.create_task(self._outward()), asyncio.create_task(self._inward())}
@@ -75,19 +76,19 @@ class _Pair:
     async def _inward(self) -> None:
         with contextlib.suppress(OSError):
             while data := await self.client[0].read(CHUNK):
-                if data.startswith(SENDING):
-                    self.is_package = True
+                if data.startswith(ACTS):
+                    self.is_act = True
                 self.service[1].write(data)
                 await self.service[1].drain()
 
     async def _outward(self) -> None:
         with contextlib.suppress(OSError):
             while data := await self.service[0].read(CHUNK):
-                if self.is_package and self.relay.to_swallow > 0:
+                if self.is_act and self.relay.to_swallow > 0:
                     self.relay.to_swallow -= 1
                     self.relay.swallowed += 1
                     return
-                self.is_package = False
+                self.is_act = False
                 self.client[1].write(data)
                 await self.client[1].drain()
 

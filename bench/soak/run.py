@@ -26,12 +26,15 @@ from app.snapshots.tables import snapshot
 from bench.soak.cargo import Cargo, Shipyard
 from bench.soak.faults import Fault, Saboteur, Step, plan
 from bench.soak.ledger import Ledger
+from bench.soak.line import Line
+from bench.soak.recallers import Recaller
 from bench.soak.reckoning import Reckoning
 from bench.soak.relay import open_relay
 from bench.soak.senders import Sender
 from bench.soak.stage import STARTS_AT, Stage, open_stage
 
 DRAIN_SECONDS: Final = 180.0
+RECALL_PACE_SECONDS: Final = 0.5
 # Past all cut-offs of the school year: the schedulers have something to seal.
 PAST_THE_CUT_OFFS: Final = timedelta(days=120)
 
@@ -69,16 +72,16 @@ async def soak(options: Options) -> dict[str, Any]:
         open_stage(workers=options.workers, disk_bytes=options.disk_bytes, keep=options.keep) as stage,
         open_relay(stage.port) as relay,
     ):
-        login = await _found(stage, shipyard)
+        logins = await _found(stage, shipyard)
         stage.set_clock(timedelta())
         watch.lap("to found the province")
         saboteur = Saboteur(
             stage=stage, relay=relay, ledger=ledger, random=random, hold_seconds=options.hold_seconds
         )
         steps = plan(random, kills=options.kills, gap_seconds=options.gap_seconds)
-        await _load(options, saboteur, steps, shipyard, login)
+        await _load(options, saboteur, steps, shipyard, logins)
         watch.lap("under load and faults")
-        reckoning = await _reckon(stage, ledger, login)
+        reckoning = await _reckon(stage, ledger, logins.school)
         watch.lap("to hold every entry against the service")
         await _seal(stage, saboteur)
         watch.lap("to seal the year")
@@ -117,8 +120,16 @@ class _Watch:
         self._since = time.monotonic()
 
 
-async def _found(stage: Stage, shipyard: Shipyard) -> Login:
-    """Found the province on the running service; gives the login of the client that will send."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Logins:
+    """Of the software that sends for the school, and of the officer who decides for it."""
+
+    school: Login
+    officer: Login
+
+
+async def _found(stage: Stage, shipyard: Shipyard) -> _Logins:
+    """Found the province on the running service."""
     base_url, province = f"http://127.0.0.1:{stage.port}", shipyard.province
     administrator = await first_administrator(stage.url, STARTS_AT)
     async with open_http(base_url) as http:
@@ -126,7 +137,8 @@ async def _found(stage: Stage, shipyard: Shipyard) -> Login:
         founded = await found_province(http, administrator, province)
         await enrol_certificates(http, base_url, founded, province)
     software = next(item for item in province.software if shipyard.school.code in item.schools)
-    return founded.clients[software.client_id]
+    officer = next(item for item in province.officers if item.organisation == shipyard.school.managed_by)
+    return _Logins(school=founded.clients[software.client_id], officer=founded.officers[officer.username])
 
 
 async def _until_ready(http: httpx.AsyncClient) -> None:
@@ -138,10 +150,10 @@ async def _until_ready(http: httpx.AsyncClient) -> None:
 
 
 async def _load(
-    options: Options, saboteur: Saboteur, steps: Sequence[Step], shipyard: Shipyard, login: Login
+    options: Options, saboteur: Saboteur, steps: Sequence[Step], shipyard: Shipyard, logins: _Logins
 ) -> None:
-    """Let clients send while the plan is carried out, and then until everything is answered."""
-    stop, turn = asyncio.Event(), asyncio.Lock()
+    """Let clients send and recall while the plan is carried out, and then until everything is answered."""
+    stop, turn, ledger = asyncio.Event(), asyncio.Lock(), saboteur.ledger
     ids = Random(options.seed + 1)  # noqa: S311 - the ids of a test's packages
 
     async def next_cargo() -> Cargo:
@@ -149,32 +161,41 @@ async def _load(
             return await asyncio.to_thread(shipyard.next, UUID(int=ids.getrandbits(128), version=4))
 
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{saboteur.relay.port}", timeout=30) as http:
-        sending = [
+
+        def line(number: int, login: Login, *, is_officer: bool = False) -> Line:
+            random = Random(options.seed + 2 + number)  # noqa: S311 - a test's choices
+            return Line(http=http, login=login, ledger=ledger, random=random, is_officer=is_officer)
+
+        senders = [line(number, logins.school) for number in range(options.senders)]
+        recaller = Recaller(
+            ledger=ledger,
+            school=line(options.senders, logins.school),
+            officer=line(options.senders + 1, logins.officer, is_officer=True),
+            pace_seconds=RECALL_PACE_SECONDS,
+        )
+        pace = options.senders / options.packages_a_second
+        working = [asyncio.create_task(recaller.run(stop))]
+        working += [
             asyncio.create_task(
                 Sender(
-                    http=http,
-                    login=login,
-                    ledger=saboteur.ledger,
-                    random=Random(options.seed + 2 + number),  # noqa: S311 - a test's choices
-                    pace_seconds=options.senders / options.packages_a_second,
-                    next_cargo=next_cargo,
+                    line=one, ledger=ledger, random=one.random, pace_seconds=pace, next_cargo=next_cargo
                 ).run(stop)
             )
-            for number in range(options.senders)
+            for one in senders
         ]
         try:
             await saboteur.run(steps)
             stop.set()
-            _, late = await asyncio.wait(sending, timeout=DRAIN_SECONDS)
+            _, late = await asyncio.wait(working, timeout=DRAIN_SECONDS)
         finally:
-            for task in sending:
+            for task in working:
                 task.cancel()
-            ended = await asyncio.gather(*sending, return_exceptions=True)
+            ended = await asyncio.gather(*working, return_exceptions=True)
     for error in ended:
         if isinstance(error, Exception):
             raise error
     if late:
-        saboteur.ledger.wrongs.append(f"{len(late)} clients without an answer for {DRAIN_SECONDS:.0f} s")
+        ledger.wrongs.append(f"{len(late)} clients without an answer for {DRAIN_SECONDS:.0f} s")
 
 
 async def _reckon(stage: Stage, ledger: Ledger, login: Login) -> Reckoning:
@@ -187,6 +208,7 @@ async def _reckon(stage: Stage, ledger: Ledger, login: Login) -> Reckoning:
         token = asked.json()["access_token"]
         reckoning = Reckoning(ledger=ledger, http=http, headers={"Authorization": f"Bearer {token}"})
         await reckoning.hold_entries()
+        await reckoning.hold_recalls()
     return reckoning
 
 
