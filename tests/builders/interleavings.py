@@ -40,7 +40,7 @@ from app.recalls.request import RecallDraft, request_recall, withdraw
 from app.recalls.tables import recall, recall_item
 from app.records import Clash
 from app.records.status import RecordEventKind
-from app.records.tables import active_record, record, record_event
+from app.records.tables import active_pupil_code, active_record, record, record_event
 from app.schema import metadata
 from tests.builders.clock import MovableClock
 from tests.builders.law import Known, Law
@@ -51,6 +51,8 @@ T = TypeVar("T")
 
 MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
+# Whose identity number a school enters.
+NUMBERS = st.sampled_from(["nobody's", "own", "another's"])
 KEPT = frozenset({"sandbox", "organisation", "management", "account", "client", "client_school"})
 
 
@@ -101,7 +103,7 @@ class Interleavings(RuleBasedStateMachine):
         self.codes = Random(66)
         self.pupils = [f"06621500000{number}" for number in range(5)]
         self.known: dict[UUID, Known] = {}
-        self.stands: dict[str, UUID] = {}
+        self.stands: dict[str, UUID] = {}  # by the number that the pupil's code is made of
         self.open: dict[UUID, UUID] = {}
         self.bytes: dict[UUID, tuple[bytes, bytes]] = {}
 
@@ -131,8 +133,20 @@ class Interleavings(RuleBasedStateMachine):
     def school(self) -> Any:
         return self.province.clients["vendor"]
 
-    def place(self, pupil: str) -> tuple[str, int, str]:
-        return f"id:{pupil}", 2025, "02"
+    def place(self, record_id: UUID) -> tuple[str, int, str]:
+        return f"id:{self.known[record_id].identity}", 2025, "02"
+
+    def identity(self, pupil: str, number_of: str) -> str:
+        another = self.pupils[self.pupils.index(pupil) - 1]
+        return {"own": pupil, "nobody's": f"077{pupil[3:]}", "another's": another}[number_of]
+
+    def has_other(self, identity: str, pupil: str) -> bool:
+        """Whether the standing record of another pupil has an identity number."""
+        return any(
+            self.known[record_id].identity == identity
+            for other, record_id in self.stands.items()
+            if other != pupil
+        )
 
     def locks_at(self, record_id: UUID) -> datetime:
         held = self.known[record_id]
@@ -150,7 +164,7 @@ class Interleavings(RuleBasedStateMachine):
         assert self.run(standing(self.engine)) == {}
         return multiple(
             *(
-                self.enter(pupil, None, None, is_completed=is_completed, received_at=self.clock())
+                self.enter(pupil, pupil, None, None, is_completed=is_completed, received_at=self.clock())
                 for pupil, is_completed in zip(self.pupils, (True, True, False), strict=False)
             )
         )
@@ -158,6 +172,7 @@ class Interleavings(RuleBasedStateMachine):
     def enter(
         self,
         pupil: str,
+        identity: str,
         replaces: UUID | None,
         expected: Clash | None,
         *,
@@ -165,8 +180,9 @@ class Interleavings(RuleBasedStateMachine):
         received_at: datetime,
     ) -> Any:
         made = entry(
-            self.province.ids[PRIMARY], pupil=pupil, replaces=replaces, is_completed=is_completed,
-            received_at=received_at, record_id=UUID(int=self.codes.getrandbits(128)),
+            self.province.ids[PRIMARY], pupil=identity, student_code=f"HS{pupil}", replaces=replaces,
+            is_completed=is_completed, received_at=received_at,
+            record_id=UUID(int=self.codes.getrandbits(128)),
         )  # fmt: skip
         made = replace(made, is_late=received_at >= self.law.school)
 
@@ -183,8 +199,8 @@ class Interleavings(RuleBasedStateMachine):
             return multiple()
         record_id = made.facts.record_id
         self.known[record_id] = Known(
-            pupil=pupil, received_at=received_at, is_completed=is_completed, is_late=made.is_late,
-            octets=made.xml,
+            pupil=pupil, identity=identity, received_at=received_at, is_completed=is_completed,
+            is_late=made.is_late, octets=made.xml,
         )  # fmt: skip
         self.stands[pupil] = record_id
         self.bytes[record_id] = self.run(stored_bytes(self.engine))[record_id]
@@ -197,31 +213,42 @@ class Interleavings(RuleBasedStateMachine):
     @rule(
         target=records,
         number=st.integers(0, 4),
+        number_of=NUMBERS,
         is_completed=st.booleans(),
         waited=st.sampled_from([0, 0, 9]),
     )
-    def issue(self, number: int, is_completed: bool, waited: int) -> Any:  # noqa: FBT001 - drawn by name
+    def issue(self, number: int, number_of: str, is_completed: bool, waited: int) -> Any:  # noqa: FBT001 - drawn by name
         """A transcript is received, and perhaps only judged days after, when its certificate is approved."""
         pupil = self.pupils[number]
+        identity = self.identity(pupil, number_of)
+        has_record = pupil in self.stands or self.has_other(identity, pupil)
         return self.enter(
-            pupil, None, Clash.PUPIL_HAS_RECORD if pupil in self.stands else None,
+            pupil, identity, None, Clash.PUPIL_HAS_RECORD if has_record else None,
             is_completed=is_completed, received_at=self.clock() - waited * DAY,
         )  # fmt: skip
 
-    @rule(target=records, old=records, waited=st.sampled_from([0, 9]))
-    def replace(self, old: UUID, waited: int) -> Any:
+    @rule(target=records, old=records, number_of=NUMBERS, waited=st.sampled_from([0, 9]))
+    def replace(self, old: UUID, number_of: str, waited: int) -> Any:
         held, received_at = self.known[old], self.clock() - waited * DAY
+        identity = self.identity(held.pupil, number_of)
+        has_other = self.has_other(identity, held.pupil)
         follows = (
             held.pupil not in self.stands
+            and not has_other
             and held.recalled_at is not None
             and held.successor_received_at is None
         )
         if self.is_standing(old):
             # Held until now, or just received: no seal has waited for it, or it is judged at once.
-            expected = Clash.REPLACED_IS_LOCKED if self.clock() >= self.locks_at(old) else None
+            is_locked = self.clock() >= self.locks_at(old)
+            expected = (
+                Clash.REPLACED_IS_LOCKED if is_locked else Clash.PUPIL_HAS_RECORD if has_other else None
+            )
         else:
             expected = None if follows else Clash.REPLACED_NOT_STANDING
-        return self.enter(held.pupil, old, expected, is_completed=held.is_completed, received_at=received_at)
+        return self.enter(
+            held.pupil, identity, old, expected, is_completed=held.is_completed, received_at=received_at
+        )
 
     @rule(target=requests, record_id=records, answer=st.sampled_from([None, None, *Action, Action.APPROVE]))
     def ask(self, record_id: UUID, answer: Action | None) -> Any:
@@ -349,7 +376,11 @@ class Interleavings(RuleBasedStateMachine):
         assert {row.record_id: (row.xml, row.xml_sha256) for row in stored} == self.bytes
         stand = await connection.execute(select(active_record))
         assert {(row.pupil_key, row.school_year, row.level): row.record_id for row in stand} == {
-            self.place(pupil): record_id for pupil, record_id in self.stands.items()
+            self.place(record_id): record_id for record_id in self.stands.values()
+        }
+        by_code = await connection.execute(select(active_pupil_code))
+        assert {row.student_code: row.record_id for row in by_code} == {
+            f"HS{pupil}": record_id for pupil, record_id in self.stands.items()
         }
         recalled = await connection.execute(
             select(record_event.c.record_id).where(record_event.c.kind == RecordEventKind.RECALLED)

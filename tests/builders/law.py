@@ -48,6 +48,7 @@ class Known:
     """What the model knows of a record."""
 
     pupil: str
+    identity: str
     received_at: datetime
     is_completed: bool
     is_late: bool
