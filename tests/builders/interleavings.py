@@ -51,8 +51,8 @@ T = TypeVar("T")
 
 MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-# By how many pupils a school slips when it enters an identity number: mostly by none.
-SLIPS = st.sampled_from([0, 0, 0, 1])
+# Whose identity number a school enters.
+NUMBERS = st.sampled_from(["nobody's", "own", "another's"])
 KEPT = frozenset({"sandbox", "organisation", "management", "account", "client", "client_school"})
 
 
@@ -136,6 +136,10 @@ class Interleavings(RuleBasedStateMachine):
     def place(self, record_id: UUID) -> tuple[str, int, str]:
         return f"id:{self.known[record_id].identity}", 2025, "02"
 
+    def identity(self, pupil: str, number_of: str) -> str:
+        another = self.pupils[self.pupils.index(pupil) - 1]
+        return {"own": pupil, "nobody's": f"077{pupil[3:]}", "another's": another}[number_of]
+
     def has_other(self, identity: str, pupil: str) -> bool:
         """Whether the standing record of another pupil has an identity number."""
         return any(
@@ -209,23 +213,24 @@ class Interleavings(RuleBasedStateMachine):
     @rule(
         target=records,
         number=st.integers(0, 4),
-        slip=SLIPS,
+        number_of=NUMBERS,
         is_completed=st.booleans(),
         waited=st.sampled_from([0, 0, 9]),
     )
-    def issue(self, number: int, slip: int, is_completed: bool, waited: int) -> Any:  # noqa: FBT001 - drawn by name
+    def issue(self, number: int, number_of: str, is_completed: bool, waited: int) -> Any:  # noqa: FBT001 - drawn by name
         """A transcript is received, and perhaps only judged days after, when its certificate is approved."""
-        pupil, identity = self.pupils[number], self.pupils[number - slip]
+        pupil = self.pupils[number]
+        identity = self.identity(pupil, number_of)
         has_record = pupil in self.stands or self.has_other(identity, pupil)
         return self.enter(
             pupil, identity, None, Clash.PUPIL_HAS_RECORD if has_record else None,
             is_completed=is_completed, received_at=self.clock() - waited * DAY,
         )  # fmt: skip
 
-    @rule(target=records, old=records, slip=SLIPS, waited=st.sampled_from([0, 9]))
-    def replace(self, old: UUID, slip: int, waited: int) -> Any:
+    @rule(target=records, old=records, number_of=NUMBERS, waited=st.sampled_from([0, 9]))
+    def replace(self, old: UUID, number_of: str, waited: int) -> Any:
         held, received_at = self.known[old], self.clock() - waited * DAY
-        identity = self.pupils[self.pupils.index(held.pupil) - slip]
+        identity = self.identity(held.pupil, number_of)
         has_other = self.has_other(identity, held.pupil)
         follows = (
             held.pupil not in self.stands
