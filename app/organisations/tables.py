@@ -40,6 +40,7 @@ organisation = Table(
     CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="validity"),
     CheckConstraint("(kind = 'ministry') = (parent_id IS NULL)", name="parent"),
     Index("ix_organisation_parent_id", "parent_id"),
+    Index("ix_organisation_kind_province_code", "kind", "province_code"),
 )
 
 # Who manages a school, and from which day: competence is read from here on the date of the act.
