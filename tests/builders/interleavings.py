@@ -232,20 +232,15 @@ class Interleavings(RuleBasedStateMachine):
         held, received_at = self.known[old], self.clock() - waited * DAY
         identity = self.identity(held.pupil, number_of)
         has_other = self.has_other(identity, held.pupil)
-        follows = (
-            held.pupil not in self.stands
-            and not has_other
-            and held.recalled_at is not None
-            and held.successor_received_at is None
-        )
-        if self.is_standing(old):
+        is_free = held.pupil not in self.stands and not has_other
+        is_last = held.recalled_at is not None and held.successor_received_at is None
+        if not self.is_standing(old):
+            expected = None if is_free and is_last else Clash.REPLACED_NOT_STANDING
+        elif self.clock() >= self.locks_at(old):
             # Held until now, or just received: no seal has waited for it, or it is judged at once.
-            is_locked = self.clock() >= self.locks_at(old)
-            expected = (
-                Clash.REPLACED_IS_LOCKED if is_locked else Clash.PUPIL_HAS_RECORD if has_other else None
-            )
+            expected = Clash.REPLACED_IS_LOCKED
         else:
-            expected = None if follows else Clash.REPLACED_NOT_STANDING
+            expected = Clash.PUPIL_HAS_RECORD if has_other else None
         return self.enter(
             held.pupil, identity, old, expected, is_completed=held.is_completed, received_at=received_at
         )
